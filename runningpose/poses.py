@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.interpolate import CubicSpline
 from .skeleton import *
 
 # %% ../nbs/10_poses.ipynb #f03caf33
@@ -169,7 +170,7 @@ def resample_track(
     new_t: np.ndarray, # Times wanted, s, shape (N,)
     max_gap: float = .1, # Widest hole bridged, s
 ) -> np.ndarray: # Values at `new_t`, shape (N, ...)
-    "Linear interpolation that keeps holes"
+    "Cubic spline interpolation that keeps holes"
     flat = x.reshape(len(t), -1); out = np.full((len(new_t), flat.shape[1]), np.nan, x.dtype)
     for j in range(flat.shape[1]):
         ok = np.flatnonzero(~np.isnan(flat[:,j]))
@@ -177,7 +178,8 @@ def resample_track(
         tk = t[ok]; hi = np.searchsorted(tk, new_t); lo, hi = np.clip(hi-1, 0, len(ok)-1), np.clip(hi, 0, len(ok)-1)
         exact = (tk[lo]==new_t) | (tk[hi]==new_t)
         inside = (new_t>=tk[0]) & (new_t<=tk[-1]) & (exact | (tk[hi]-tk[lo]<=max_gap))
-        out[inside, j] = np.interp(new_t[inside], tk, flat[ok,j])
+        smooth = CubicSpline(tk, flat[ok,j]) if len(ok)>2 else lambda u: np.interp(u, tk, flat[ok,j])  # noqa: B023
+        out[inside, j] = smooth(new_t[inside])
     return out.reshape(len(new_t), *x.shape[1:])
 
 def resample(
@@ -192,5 +194,5 @@ def resample(
     pos,conf = pose_arrays(ds); gap = max(max_gap, 2.01*float(np.median(np.diff(t))) if len(t)>1 else 0)
     new = like(ds.isel(time=slice(0, 1)), pos[:1], conf[:1])
     p, c = resample_track(t, pos, time, gap), resample_track(t, conf, time, np.inf)
-    return poses_dataset(p, np.nan_to_num(c), ds.attrs['skeleton'], time=time, frame=ds.attrs['frame'],
+    return poses_dataset(p, np.clip(np.nan_to_num(c), 0, 1), ds.attrs['skeleton'], time=time, frame=ds.attrs['frame'],
                          **{k: v for k,v in new.attrs.items() if k not in ('fps','skeleton','frame','units','ds_type')})

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['GRAVITY', 'GaitModel', 'gait_model', 'pelvis_height', 'pelvis_axes', 'stance_pitch', 'stance_ankle', 'hip_frame',
-           'leg_angles', 'leg_vectors', 'Runner', 'swing_splines', 'leg_curve']
+           'leg_angles', 'leg_vectors', 'Runner', 'swing_splines', 'leg_curve', 'leg_points', 'trunk_points',
+           'arm_points', 'model_events', 'SyntheticRun', 'synthetic_runner', 'body']
 
 # %% ../nbs/12_synthetic.ipynb #da09c436
 from dataclasses import dataclass, replace
@@ -30,7 +31,9 @@ class GaitModel:
     knee: tuple = (11., 14., 92.) # Knee flexion at contact, at toe-off, peak in swing
     hip_peak: float = 35. # Hip flexion, peak in swing
     pitch: tuple = (9., -50.) # Foot pitch at contact and at toe-off, toe up positive
-    flat: tuple = (.18, .45) # Part of the contact with the foot flat
+    flat: tuple = (.18, .48) # Part of the contact with the foot flat
+    toes: float = .027 # How far ahead of the forefoot point the sole's front contact is, m at 1.75 m of stature
+    roll: float = 2. # Power of the heel's rise: higher is later and faster
     ankle: tuple = (-17., 2.) # Ankle dorsiflexion early and late in swing
     swing: tuple = (.53, .74, .16, .7) # Part of the swing passed at the knee's peak, the hip's peak, and the ankle's two landmarks
     oscillation: float = 0. # Walking: half of the pelvis's rise and fall, m
@@ -48,9 +51,9 @@ class GaitModel:
 
 # %% ../nbs/12_synthetic.ipynb #dc6a3431
 def gait_model(
-    speed: float = None, # Forward speed, m/s; 3.0 running and 1.35 walking when not given
+    speed: float | None = None, # Forward speed, m/s; 3.0 running and 1.35 walking when not given
     gait: str = 'run', # 'run' or 'walk'
-    cadence: float = None, # Steps per minute; by default what fits the speed
+    cadence: float | None = None, # Steps per minute; by default what fits the speed
     height: float = 1.75, # Stature, m
     **options
 ) -> GaitModel: # The numbers
@@ -59,14 +62,18 @@ def gait_model(
     v = (3. if gait=='run' else 1.35) if speed is None else float(speed)
     lo,hi = (1.8, 6.) if gait=='run' else (.8, 1.8)
     if not lo<=v<=hi: raise ValueError(f'a speed of {v:g} m/s is outside {lo:g} to {hi:g} m/s, where the {gait} model holds')
+    timing = lambda cad, tc: dict(gait=gait, speed=v, cadence=cad, contact_time=tc, height=height)
     if gait=='walk':
         cad = cadence or 112*np.sqrt(v/1.35); tc = .62*120/cad
-        walk = dict(step_width=.10, trunk_lean=3., knee=(6., 40., 62.), hip_peak=28., pitch=(20., -60*min(1, v/1.35)), flat=(.14, .6),
-                    swing=(.27, .6, .12, .6), ankle=(-14., 2.), oscillation=.02*(v/1.35)**2, arms=(-4., 18., 22., 10.), pelvis=(4., 4., 5.))
-        return GaitModel(gait, v, cad, tc, height, **(walk | options))
+        walk: dict = dict(toes=.02, step_width=.10, trunk_lean=3., knee=(6., 44., 64.), hip_peak=28+12*(v-1.35),
+                    pitch=(20., -52*min(1, v/1.35)), flat=(.14, .6), swing=(.27, .6, .12, .6), ankle=(-12., 7.),
+                    oscillation=.02*(v/1.35)**2, arms=(-4., 18., 22., 10.), pelvis=(4., 4., 5.))
+        return GaitModel(**(walk | timing(cad, tc) | options))
     cad = cadence or 148+6.5*v; tc = min(.262*(2.6/v)**.6, .45*120/cad)
-    run = dict(knee=(11., 14., min(92+9*(v-2.5), 120)), hip_peak=35+4*(v-2.5))
-    return GaitModel(gait, v, cad, tc, height, **(run | options))
+    u = v-2.5 # the curves below are for 2.5 m/s and change with the speed
+    run: dict = dict(knee=(11+2*u, 15+4*u, 92+9*u), hip_peak=35+4*u, pitch=(9., -49-5*u-8*min(u, 0)),
+               flat=(.18, .48-.03*max(u, 0)), roll=1.97+.38*u)
+    return GaitModel(**(run | timing(cad, tc) | options))
 
 # %% ../nbs/12_synthetic.ipynb #edc5574f
 GRAVITY = 9.81 # m/s2
@@ -100,9 +107,9 @@ def pelvis_axes(
 
 # %% ../nbs/12_synthetic.ipynb #d4ad287c
 def _foot_points(m):
-    p = {n: np.array(REST_POSE_22['L'+n])*m.height/1.75 for n in ('Ankle', 'HeelBack', 'Forefoot', 'Forefoot5')}
+    p = {n: np.array(REST_POSE_22['R'+n])*m.height/1.75 for n in ('Ankle', 'HeelBack', 'Forefoot', 'Forefoot5')}
     o = p['Ankle']*[1,1,0]
-    p |= dict(heel_sole=p['HeelBack']*[1,1,0]+[.01,0,0], ball_sole=p['Forefoot']*[1,1,0])
+    p |= dict(heel_sole=p['HeelBack']*[1,1,0]+[.01*m.height/1.75,0,0], ball_sole=p['Forefoot']*[1,1,0]+[m.toes*m.height/1.75,0,0])
     return {n: v-o for n,v in p.items()}
 
 def stance_pitch(
@@ -111,7 +118,7 @@ def stance_pitch(
 ) -> np.ndarray: # Foot pitch, degrees, toe up positive
     "The foot comes down, lies flat, rolls up"
     a,b = m.flat
-    return np.where(tau<a, m.pitch[0]*(1-tau/a)**2, np.where(tau>b, m.pitch[1]*((tau-b)/(1-b))**2, 0.))
+    return np.where(tau<a, m.pitch[0]*(1-tau/a)**2, np.where(tau>b, m.pitch[1]*(np.maximum(tau-b, 0)/(1-b))**m.roll, 0.))
 
 def _turn(p, pitch): # Turn points of the foot about its lateral axis; pitch in degrees, shape (T,)
     c,s = np.cos(np.radians(pitch)), np.sin(np.radians(pitch)); x,y,z = p
@@ -147,7 +154,8 @@ def leg_angles(
 ) -> np.ndarray: # Hip flexion, hip abduction towards the left, knee flexion, degrees, shape (T, 3)
     "Inverse kinematics of one leg"
     a,b = lengths; D = np.linalg.norm(hip_to_ankle, axis=-1, keepdims=True)
-    if D.max()>=a+b: raise ValueError(f'the leg would have to be {D.max():.3f} m long, it has {a+b:.3f} m: try a shorter step or a lower speed')
+    if D.max()>=a+b:
+        raise ValueError(f'the leg would have to be {D.max():.3f} m long, it has {a+b:.3f} m: try a shorter step or a lower speed')
     knee = np.arccos((D**2-a*a-b*b)/(2*a*b)); beta = np.arctan2(b*np.sin(knee), a+b*np.cos(knee))
     r = hip_to_ankle/D; side = left-_dot(left, r)*r; w = np.linalg.norm(side, axis=-1, keepdims=True); e = side/w
     psi = -np.arcsin(np.tan(beta)*_dot(left, r)/w)
@@ -188,7 +196,8 @@ class Runner:
         c = (ankle-self.hip(t)[0])[:,[0,2]]; dy = (ankle-self.hip(t)[0])[:,1]
         kn = np.radians(m.knee[:2]); R = np.sqrt(a*a+b*b+2*a*b*np.cos(kn)-dy**2)
         d = c[1]-c[0]; D = np.hypot(*d); along = (R[0]**2-R[1]**2+D*D)/(2*D)
-        if abs(along)>R[0]: raise ValueError(f'a contact of {m.speed*m.contact_time:.2f} m does not fit a leg of {a+b:.2f} m: try a lower speed')
+        if abs(along)>R[0]:
+            raise ValueError(f'a contact of {m.speed*m.contact_time:.2f} m does not fit a leg of {a+b:.2f} m: try a lower speed')
         q = c[0]+along*d/D+np.sqrt(R[0]**2-along**2)*np.array([-d[1], d[0]])/D*(1 if d[0]>0 else -1)
         self.ahead, self.base = -q[0], q[1] # foot ahead of the pelvis at contact, height of the pelvis at contact
 
@@ -198,25 +207,22 @@ class Runner:
         return np.c_[leg_angles(ankle-hip, left, trunk, self.lengths), pitch]
 
 # %% ../nbs/12_synthetic.ipynb #97021f53
-def _spline(ends, rates, knots, values): # A clamped cubic through the landmarks, over 0..1
-    x, y = [0, *knots, 1], [ends[0], *values, ends[1]]
-    return CubicSpline(x, y, bc_type=((1, rates[0]), (1, rates[1])))
-
-def swing_splines(
-    r: Runner, # The runner
-) -> list: # Hip flexion, abduction, knee flexion and foot pitch against the thigh, over the swing 0..1
-    "The curves of the swing leg"
-    m = r.m; tc, ts = m.contact_time, m.stride_time-m.contact_time; e = 1e-5
-    at = lambda t: np.c_[(s:=r.stance(np.array([t])))[:,:3], s[:,3]-_shank_pitch(m, s, np.array([t]))][0]
-    end, land = at(tc), at(0.); rate = [(at(t+e)-at(t-e))/(2*e)*ts for t in (tc-e, e)]
-    k,h,a1,a2 = m.swing
-    marks = [([h], [m.hip_peak]), ([], []), ([k], [m.knee[2]]), ([a1, a2], m.ankle)]
-    return [_spline((end[i], land[i]), (rate[0][i], rate[1][i]), *marks[i]) for i in range(4)]
-
 def _shank_pitch(m, angles, t): # Degrees from vertical, positive with the ankle ahead of the knee, seen from the side
     return angles[:,0]-angles[:,2]-pelvis_axes(m, t/m.stride_time)[2]
 
-# %% ../nbs/12_synthetic.ipynb #f370a848
+def swing_splines(
+    r: Runner, # The runner
+) -> list: # Hip flexion, abduction, knee flexion and ankle dorsiflexion in the side view, each over the swing 0..1
+    "The curves of the swing leg"
+    m, e, w = r.m, 1e-5, .07; tc, ts = m.contact_time, m.stride_time-m.contact_time
+    at = lambda t: np.c_[(s:=r.stance(np.array([t])))[:,:3], s[:,3]-_shank_pitch(m, s, np.array([t]))][0]
+    off, land = at(tc), at(0.); rate = (off-at(tc-e))/e*ts
+    slow, strike = off+rate*w/2, np.array([-32*m.speed, 0, -40*m.speed, 0])*ts
+    kn,hp,a1,a2 = m.swing
+    marks = [((w, hp), (slow[0], m.hip_peak)), ((), ()), ((w, kn), (slow[2], m.knee[2])), ((a1, a2), m.ankle)]
+    return [CubicSpline([0, *x, 1], [off[i], *y, land[i]], bc_type=((1, rate[i]), (1, strike[i]))) for i,(x,y) in enumerate(marks)]
+
+# %% ../nbs/12_synthetic.ipynb #f67349c7
 def leg_curve(
     r: Runner, # The runner
     splines: list, # What `swing_splines` gives
@@ -230,3 +236,139 @@ def leg_curve(
     a = np.stack([f(u) for f in splines], -1)
     a[:,3] += _shank_pitch(m, a, s[~down]); out[~down] = a
     return out
+
+# %% ../nbs/12_synthetic.ipynb #d2b34f04
+_flip = np.array([1., -1., 1.])
+
+def leg_points(
+    r: Runner, # The runner
+    splines: list, # What `swing_splines` gives
+    t: np.ndarray, # Time since a right foot strike, s, shape (T,)
+    side: str, # 'left' or 'right'
+) -> tuple: # Dict of points from below the mid-pelvis, floor at 0, m, shape (T, 3) each; dict of angles in degrees
+    "Points and angles of one leg"
+    m = r.m; s = t if side=='right' else t+m.stride_time/2
+    hip,left,trunk = r.hip(s); c = leg_curve(r, splines, s)
+    thigh,shank = leg_vectors(c[:,:3], left, trunk)
+    knee = hip+r.lengths[0]*thigh; ankle = knee+r.lengths[1]*shank
+    turned = {n: _turn(p, c[:,3])-_turn(r.foot['Ankle'], c[:,3]) for n,p in r.foot.items()}
+    out = dict(TrochanterMajor=hip-r.half*left, Knee=knee) | {n: ankle+p for n,p in turned.items()}
+    d = _unit(out['Forefoot']-out['HeelBack'])
+    angles = dict(hip_flexion=c[:,0], knee_flexion=c[:,2], ankle_dorsiflexion=np.degrees(np.arcsin(-_dot(shank, d)))[:,0])
+    out = {n: (p+[0,0,r.base])*(1 if side=='right' else _flip) for n,p in out.items()}
+    return out, angles
+
+# %% ../nbs/12_synthetic.ipynb #3347b7da
+def trunk_points(
+    m: GaitModel, # The gait
+    t: np.ndarray, # Time since a right foot strike, s, shape (T,)
+) -> tuple: # Dict of points from the mid-pelvis, m, shape (T, 3) each; dict of angles in degrees
+    "Spine, head and shoulders"
+    phase = t/m.stride_time; obl,left,lean,up = pelvis_axes(m, phase)
+    rest = {n: np.array(v)*m.height/1.75 for n,v in REST_POSE_22.items()}
+    mid = (rest['LTrochanterMajor']+rest['RTrochanterMajor'])/2
+    u0 = _unit((rest['LShoulderTop']+rest['RShoulderTop'])/2-mid); f0 = np.cross([0,1,0], u0)
+    out = {}
+    for n,share in (('WaistBack',0), ('SpineThoracic12',.4), ('SpineThoracic2',.9),
+                    ('LShoulderTop',1), ('RShoulderTop',1), ('HeadFront',.3)):
+        f, l = _twisted(up, -share*_wave(m, m.pelvis[2], phase)); q = rest[n]-mid
+        if n=='WaistBack': l = left; f = np.cross(l, up)
+        out[n] = (q@f0)*f + q[1]*l + (q@u0)*up
+    return out, dict(trunk_lean=lean, pelvis_obliquity=obl)
+
+def _twisted(up, deg): # Forward and left axes of a part of the trunk, turned about the trunk axis by deg
+    f = _unit(np.array([1.,0,0])-_dot(np.array([1.,0,0]), up)*up); l = np.cross(up, f); a = np.radians(deg)[:,None]
+    return np.cos(a)*f+np.sin(a)*l, np.cos(a)*l-np.sin(a)*f
+
+def arm_points(
+    m: GaitModel, # The gait
+    t: np.ndarray, # Time since a right foot strike, s, shape (T,)
+    shoulder: np.ndarray, # Position of the shoulder from the mid-pelvis, m, shape (T, 3)
+    side: str, # 'left' or 'right'
+) -> tuple: # Dict of points, m, shape (T, 3) each; dict of angles in degrees
+    "One arm, swinging against the leg of its side"
+    s = 1 if side=='left' else -1; own = t/m.stride_time+(.5 if s>0 else 0)
+    rest = {n: np.array(v)*m.height/1.75 for n,v in REST_POSE_22.items()}
+    upper, fore = (np.linalg.norm(rest[a]-rest[b]) for a,b in (('LShoulderTop','LElbow'), ('LElbow','LWrist')))
+    swing = -_wave(m, 1, own, -.05); sw = np.radians(m.arms[0]+m.arms[1]*swing)[:,None]; el = m.arms[2]+m.arms[3]*swing
+    up = pelvis_axes(m, t/m.stride_time)[3]; f,l = _twisted(up, -_wave(m, m.pelvis[2], t/m.stride_time))
+    down, ahead, out = np.sin(sw)*f-np.cos(sw)*up, np.cos(sw)*f+np.sin(sw)*up, s*l
+    a,b = np.radians([14., 22.]) # the upper arm away from the trunk, the forearm towards the midline
+    arm = np.cos(a)*down+np.sin(a)*out; bend = np.cos(b)*ahead-np.sin(b)*(np.cos(a)*out-np.sin(a)*down)
+    elbow = shoulder+upper*arm; e = np.radians(el)[:,None]
+    return dict(Elbow=elbow, Wrist=elbow+fore*(np.cos(e)*arm+np.sin(e)*bend)), dict(elbow_flexion=el)
+
+# %% ../nbs/12_synthetic.ipynb #53f3290a
+def model_events(
+    m: GaitModel, # The gait
+    seconds: float, # Length of the recording, s
+) -> pd.DataFrame: # Columns time (s), side, event, confidence
+    "Foot strikes and toe-offs of a synthetic runner"
+    rows = [(m.start+(.5*(side=='left')+k)*m.stride_time+(event=='toe_off')*m.contact_time, side, event, 1.)
+            for k in range(-2, int(seconds/m.stride_time)+2) for side in ('right','left') for event in ('foot_strike','toe_off')]
+    df = pd.DataFrame(rows, columns=['time','side','event','confidence']).sort_values('time')
+    return df[df.time.between(0, seconds)].reset_index(drop=True)
+
+# %% ../nbs/12_synthetic.ipynb #41de1460
+@dataclass
+class SyntheticRun:
+    "A synthetic recording and its truth"
+    pose: xr.Dataset # World frame, runningpose_22, m
+    angles: pd.DataFrame # Degrees, index time (s), columns as `joint_angles` gives
+    events: pd.DataFrame # time (s), side, event, confidence
+    speed: float # Forward speed of the runner, or of the belt, m/s
+    info: dict # Cadence (steps/min), times (s), lengths (m), duty factor
+    def __repr__(self):
+        i = self.info
+        return (f"SyntheticRun({i['gait']} at {self.speed:g} m/s, {len(self.pose.time)} frames at {self.pose.attrs['fps']:g} Hz, "
+                f"{i['cadence']:.0f} steps/min, contact {1000*i['contact_time']:.0f} ms, {len(self.events)} events)")
+
+def synthetic_runner(
+    speed: float | None = None, # Forward speed, m/s; 3.0 running and 1.35 walking when not given
+    seconds: float = 4., # Length, s
+    fps: float = 60., # Frames per second
+    height: float = 1.75, # Stature, m
+    gait: str = 'run', # 'run' or 'walk'
+    cadence: float | None = None, # Steps per minute; by default what fits the speed
+    treadmill: bool = False, # Stay in place on a moving belt
+    noise: float = 0., # Standard deviation of independent noise on every coordinate, m
+    seed: int | None = None, # Seed of the noise; with a seed the phase at the start is drawn too
+    **options
+) -> SyntheticRun: # Poses, angles, events, speed and numbers
+    "A running or walking person with known truth; other fields of `GaitModel` can be set by name"
+    m = gait_model(speed, gait, cadence, height, **options); rng = np.random.default_rng(seed)
+    if seed is not None: m = replace(m, start=rng.uniform(0, m.stride_time))
+    r = Runner(m); t = np.arange(round(seconds*fps))/fps
+    if len(t)<2: raise ValueError(f'{seconds:g} s at {fps:g} frames per second is less than two frames')
+    points, angles = body(r, t-m.start)
+    pos = np.stack([points[n] for n in skeleton('runningpose_22').keypoints], 1)
+    if not treadmill: pos[...,0] += (m.speed*t)[:,None]
+    if noise: pos = pos+rng.normal(0, noise, pos.shape)
+    pose = poses_dataset(pos, skeleton='runningpose_22', time=t, fps=fps, frame='world', source_software='runningpose.synthetic',
+                         treadmill=treadmill, height=height)
+    return SyntheticRun(pose, pd.DataFrame(angles, index=pd.Index(t, name='time')), model_events(m, t[-1]), m.speed, _info(r))
+
+# %% ../nbs/12_synthetic.ipynb #52d9d6b5
+_JOINTS = ('hip_flexion', 'knee_flexion', 'ankle_dorsiflexion', 'elbow_flexion')
+
+def body(
+    r: Runner, # The runner
+    t: np.ndarray, # Time since a right foot strike, s, shape (T,)
+) -> tuple: # Dict of the 22 points, m, shape (T, 3) each, x from the mid-pelvis; dict of angles in degrees
+    "All points and angles of a runner at given times"
+    trunk, central = trunk_points(r.m, t); lift = np.stack([0*t, 0*t, r.base+pelvis_height(r.m, t)], -1)
+    sp = swing_splines(r)
+    points: dict = {n: p+lift for n,p in trunk.items()}
+    angles: dict = {}
+    for side,l in (('right','R'), ('left','L')):
+        leg,a = leg_points(r, sp, t, side); arm,b = arm_points(r.m, t, trunk[l+'ShoulderTop'], side)
+        points |= {l+n: p for n,p in leg.items()} | {l+n: p+lift for n,p in arm.items()}
+        angles |= {f'{side}_{n}': v for n,v in (a|b).items()}
+    return points, {f'{s}_{n}': angles[f'{s}_{n}'] for n in _JOINTS for s in ('right','left')} | central
+
+def _info(r):
+    m = r.m; z = pelvis_height(m, np.linspace(0, m.step_time, 1000))
+    return dict(gait=m.gait, cadence=m.cadence, step_time=m.step_time, stride_time=m.stride_time, contact_time=m.contact_time,
+                swing_time=m.stride_time-m.contact_time, flight_time=m.flight_time, duty_factor=m.duty, step_length=m.speed*m.step_time,
+                stride_length=m.speed*m.stride_time, vertical_oscillation=float(np.ptp(z)), step_width=m.step_width, height=m.height,
+                thigh=float(r.lengths[0]), shank=float(r.lengths[1]))

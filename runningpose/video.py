@@ -13,6 +13,7 @@ from pathlib import Path
 import av, cv2
 import numpy as np
 from av.filter import Graph
+from fastcore.basics import patch
 from tqdm import tqdm
 
 # %% ../nbs/20_video.ipynb #00cbab27
@@ -27,11 +28,12 @@ def _open(path):
     if path.is_dir(): raise VideoError(f'{path} is a folder, not a video')
     try: box = av.open(str(path))
     except (av.error.FFmpegError, OSError, ValueError):
-        raise VideoError(f'{path} ({path.stat().st_size} bytes) cannot be read as a video: it is another kind of file or was cut off') from None
+        n = path.stat().st_size
+        raise VideoError(f'{path} ({n} bytes) cannot be read as a video: it is another kind of file or was cut off') from None
     streams = [s for s in box.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if streams and box.format.name!='tty': return box, streams[0]
     sound = len(box.streams.audio); box.close()
-    raise VideoError(f'{path} has sound but no picture' if sound else f'{path} is not a video')
+    raise VideoError(f'{path} has sound but no picture' if sound else f'{path} is not a video, or was cut off before its pictures')
 
 # %% ../nbs/20_video.ipynb #cc111440
 @dataclass(frozen=True)
@@ -60,17 +62,19 @@ def _packet_times(box, stream):
             n += 1
             if not p.is_discard: pts.append(p.pts if p.pts is not None else p.dts)
     except av.error.FFmpegError: pass # a file that was cut off ends here
-    if any(p is None for p in pts): pts = [round(i/float(stream.average_rate or 25)/stream.time_base) for i in range(len(pts))]
+    if None in pts: pts = [i/float(stream.average_rate or 25)/float(stream.time_base) for i in range(len(pts))]
     return np.sort(np.array(pts, float))*float(stream.time_base), n
 
-def _first_frame(box, stream):
-    "The first frame that decodes, or None"
-    try:
-        for p in box.demux(stream):
-            try:
-                for f in p.decode(): return f
-            except av.error.InvalidDataError: continue
-    except av.error.FFmpegError: return None
+def _pictures(box, stream):
+    "Decoded pictures in order; damaged ones are skipped, and where a file was cut off it ends"
+    packets = box.demux(stream)
+    while True:
+        try: p = next(packets, None)
+        except av.error.FFmpegError: p = None
+        try: yield from p.decode() if p is not None else stream.codec_context.decode(None)
+        except av.error.InvalidDataError: pass
+        except av.error.EOFError: return
+        if p is None: return
 
 # %% ../nbs/20_video.ipynb #d4d268ab
 def probe(
@@ -78,7 +82,7 @@ def probe(
 ) -> VideoInfo: # Size, times, rotation and more
     "Look into a video; `VideoError` says why it is none"
     box,s = _open(path)
-    with box: first = _first_frame(box, s)
+    with box: first = next(_pictures(box, s), None)
     if first is None: raise VideoError(f'{path} holds no frame that can be decoded: the file is damaged or was cut off')
     rot, (w,h) = round(first.rotation/90)*90%360, (first.width, first.height)
     if rot in (90, 270): w,h = h,w
@@ -88,8 +92,8 @@ def probe(
         step = float(np.median(d)) if len(d) else 1/float(s.average_rate or 25)
         fps = len(d)/(t[-1]-t[0]) if len(d) else 1/step
         vary = bool(len(d) and abs(d-step).max()>max(.05*step, 1.01*float(s.time_base)))
-        return VideoInfo(Path(path), w, h, float(fps), len(t), float(t[-1]-t[0]+step), rot, s.codec_context.name, first.format.name, vary,
-                         bool(box.streams.audio), max(0, s.frames-packets), t)
+        return VideoInfo(Path(path), w, h, float(fps), len(t), float(t[-1]-t[0]+step), rot, s.codec_context.name, first.format.name,
+                         vary, bool(box.streams.audio), max(0, s.frames-packets), t)
 
 # %% ../nbs/20_video.ipynb #a99f6090
 _KR_KB = {1: (.2126, .0722), 9: (.2627, .0593), 10: (.2627, .0593)} # colour space number (ITU-T H.273): BT.709, BT.2020; others BT.601
@@ -135,7 +139,8 @@ def _warp_plane(plane, m, scale, size, border):
     m = m[:2]/scale; m = np.c_[m[:,:2], m[:,2]+m[:,:2].sum(1)/2-.5] # OpenCV counts from pixel centres
     return cv2.warpAffine(plane, m, size, flags=cv2.INTER_LINEAR|cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
 
-def _warp(self, m, width, height):
+@patch
+def warp(self:Frame, m, width, height):
     "The picture sampled at m @ [u, v, 1], shape (height, width, 3) uint8; black outside"
     p = self.picture; w,h = p.width,p.height
     m = _unrotate(self.rotation, w, h)@np.array([*np.asarray(m, float)[:2], [0,0,1]]); size = (int(width), int(height))
@@ -146,8 +151,6 @@ def _warp(self, m, width, height):
     u,v = (_warp_plane(_plane(q, (w+1)//2, (h+1)//2), m, 2, size, 128) for q in p.planes[1:])
     return cv2.transform(cv2.merge([y, u, v]), yuv_matrix(p.colorspace, full))
 
-Frame.warp = _warp
-
 # %% ../nbs/20_video.ipynb #5152ac4b
 def _decode(path, info, start, end):
     "Yield the frames with start <= time < end"
@@ -155,16 +158,13 @@ def _decode(path, info, start, end):
     with box:
         if start is not None and start>info.times[0]: box.seek(int(start/s.time_base), stream=s)
         n,last = 0,-np.inf
-        for p in box.demux(s):
-            try: pictures = p.decode()
-            except av.error.InvalidDataError: continue # a damaged frame: the rest may be whole
-            for f in pictures:
-                t = f.time if f.time is not None else n/info.fps
-                n += 1
-                if t<=last or (start is not None and t<start-1e-6): continue
-                if end is not None and t>=end: return
-                last = t
-                yield Frame(f, int(abs(info.times-t).argmin()), t, info.rotation)
+        for f in _pictures(box, s):
+            t = f.time if f.time is not None else n/info.fps
+            n += 1
+            if t<=last or (start is not None and t<start-1e-6): continue
+            if end is not None and t>=end: return
+            last = t
+            yield Frame(f, int(abs(info.times-t).argmin()), t, info.rotation)
 
 def _ahead(items, size):
     "Run a generator in a thread, `size` items ahead"
@@ -194,15 +194,15 @@ def _ahead(items, size):
 # %% ../nbs/20_video.ipynb #acc8f43f
 def read_frames(
     path, # Video file
-    start: float = None, # First time wanted, s on the file's clock; the beginning if not given
-    end: float = None, # Frames from this time on are left out, s; the end if not given
+    start: float|None = None, # First time wanted, s on the file's clock; the beginning if not given
+    end: float|None = None, # Frames from this time on are left out, s; the end if not given
     ahead: int = 4, # Frames decoded in advance
     progress: bool = False, # Show a bar, if in a terminal
-    info: VideoInfo = None, # What `probe` gave, if it is at hand
+    info: VideoInfo|None = None, # What `probe` gave, if it is at hand
 ): # Generator of `Frame`, in order
     "The frames of a video, decoded in the background"
     info = info or probe(path)
-    if info.missing: warnings.warn(f'{path} was cut off: {info.missing} of {info.missing+info.frames} frames are not in the file', stacklevel=2)
+    if m := info.missing: warnings.warn(f'{path} was cut off: {m} of {m+info.frames} frames are not in the file', stacklevel=2)
     t = info.times; n = int(((t>=(-np.inf if start is None else start-1e-6)) & (t<(np.inf if end is None else end))).sum())
     if n==0: raise VideoError(f'{path} has no frame from {start} to {end} s: it runs from {t[0]:.3f} to {t[-1]:.3f} s')
     bar = tqdm(total=n, desc=Path(path).name, unit='frame', disable=None if progress else True)
@@ -212,6 +212,24 @@ def read_frames(
             bar.update()
 
 # %% ../nbs/20_video.ipynb #b82e6743
+def _i420(rgb):
+    "RGB to a picture of even size in BT.601"
+    h,w = rgb.shape[:2]
+    if h%2 or w%2: rgb = cv2.copyMakeBorder(rgb, 0, h%2, 0, w%2, cv2.BORDER_REPLICATE)
+    return av.VideoFrame.from_ndarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), format='yuv420p')
+
+def _encode(writer):
+    "Encode what comes through the queue; after an error, only empty it"
+    q,box,s = writer.queue, writer.box, writer.stream
+    while (item := q.get()) is not None:
+        if writer.error: continue
+        try:
+            f = _i420(item[0]); f.pts, f.time_base = round(item[1]*90000), Fraction(1, 90000)
+            for p in s.encode(f): box.mux(p)
+        except Exception as e: writer.error = VideoError(f'{writer.path} cannot be written: {e}')
+    if writer.n and not writer.error: box.mux(s.encode())
+
+# %% ../nbs/20_video.ipynb #e9eafa31
 class VideoWriter:
     "Write RGB pictures as H.264 MP4; use it in a `with` block"
     def __init__(self,
@@ -227,15 +245,17 @@ class VideoWriter:
         self.path,self.part,self.size,self.fps = Path(path), Path(f'{path}.part'), (width, height), fps
         self.n,self.t0,self.error = 0,None,None
         self.box = av.open(str(self.part), 'w', format='mp4', options=dict(movflags='+faststart'))
-        s = self.stream = self.box.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001), options=dict(crf=str(crf), preset=preset))
+        rate = Fraction(fps).limit_denominator(1001)
+        s = self.stream = self.box.add_stream('libx264', rate=rate, options=dict(crf=str(crf), preset=preset))
         s.width,s.height,s.pix_fmt = width+width%2, height+height%2, 'yuv420p'
         s.codec_context.time_base = Fraction(1, 90000); s.codec_context.colorspace, s.codec_context.color_range = 6, 1
         if rotation: s.set_display_rotation(rotation)
         self.queue: queue.Queue = queue.Queue(4)
-        self.thread = threading.Thread(target=self._work, daemon=True); self.thread.start()
+        self.thread = threading.Thread(target=_encode, args=(self,), daemon=True); self.thread.start()
     def write(self, rgb, time=None):
         "Add a picture, shape (height, width, 3) uint8, that is not changed afterwards; `time` in s, only differences count"
-        if rgb.shape!=(self.size[1], self.size[0], 3): raise VideoError(f'a frame of shape {rgb.shape} for a video of {self.size[0]}x{self.size[1]} px')
+        w,h = self.size
+        if rgb.shape!=(h,w,3): raise VideoError(f'a frame of shape {rgb.shape} for a video of {w}x{h} px')
         if self.error: raise self.error
         t = self.n/self.fps if time is None else float(time)
         if self.t0 is None: self.t0 = t
@@ -243,33 +263,14 @@ class VideoWriter:
     def close(self):
         "Finish the file and move it to its place"
         self._stop()
-        if self.error or not self.n: self.part.unlink(missing_ok=True); raise self.error or VideoError(f'no frames were written to {self.path}')
+        if not self.n: self.error = VideoError(f'no frames were written to {self.path}')
+        if self.error: self.part.unlink(missing_ok=True); raise self.error
         self.part.replace(self.path)
     def _stop(self): self.queue.put(None); self.thread.join(); self.box.close()
     def __enter__(self): return self
     def __exit__(self, kind, *_):
         if kind is None: return self.close()
         self._stop(); self.part.unlink(missing_ok=True)
-
-# %% ../nbs/20_video.ipynb #e9eafa31
-def _i420(rgb):
-    "RGB to a picture of even size in BT.601"
-    h,w = rgb.shape[:2]
-    if h%2 or w%2: rgb = cv2.copyMakeBorder(rgb, 0, h%2, 0, w%2, cv2.BORDER_REPLICATE)
-    return av.VideoFrame.from_ndarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), format='yuv420p')
-
-def _work(self):
-    "Encode what comes through the queue; after an error, only empty it"
-    s = self.stream
-    while (item := self.queue.get()) is not None:
-        if self.error: continue
-        try:
-            f = _i420(item[0]); f.pts, f.time_base = round(item[1]*90000), Fraction(1, 90000)
-            for p in s.encode(f): self.box.mux(p)
-        except Exception as e: self.error = VideoError(f'{self.path} cannot be written: {e}')
-    if self.n and not self.error: self.box.mux(s.encode())
-
-VideoWriter._work = _work
 
 # %% ../nbs/20_video.ipynb #21eb4d4b
 def write_gif(
@@ -281,18 +282,18 @@ def write_gif(
     frames = list(frames)
     if not frames: raise VideoError(f'no frames for {path}')
     (h,w),path,rate = frames[0].shape[:2], Path(path), Fraction(fps).limit_denominator(1001); part = Path(f'{path}.part')
-    g = Graph(); src = g.add_buffer(width=w, height=h, format='rgb24', time_base=1/rate)
+    g = Graph(); src = g.add_buffer(width=w, height=h, format=av.VideoFormat('rgb24'), time_base=1/rate)
     split,pal,use,sink = g.add('split'), g.add('palettegen'), g.add('paletteuse'), g.add('buffersink')
     for a,i,b,j in ((src,0,split,0), (split,0,use,0), (split,1,pal,0), (pal,0,use,1), (use,0,sink,0)): a.link_to(b, i, j)
     g.configure()
     try:
         with av.open(str(part), 'w', format='gif') as box:
             s = box.add_stream('gif', rate=rate); s.width,s.height,s.pix_fmt = w,h,'pal8'
-            for i,im in enumerate(frames): f = av.VideoFrame.from_ndarray(im, format='rgb24'); f.pts, f.time_base = i, 1/rate; src.push(f)
+            for i,im in enumerate(frames):
+                f = av.VideoFrame.from_ndarray(im, format='rgb24'); f.pts, f.time_base = i, 1/rate
+                src.push(f)
             src.push(None)
-            for _ in frames:
-                f = sink.pull(); f.pict_type = 0
-                box.mux(s.encode(f))
+            for _ in frames: box.mux(s.encode(sink.pull()))  # type: ignore[arg-type]
             box.mux(s.encode())
         part.replace(path)
     finally: part.unlink(missing_ok=True)

@@ -70,16 +70,16 @@ def mocap21_to_runningpose22(
 ) -> np.ndarray: # Positions, m, runningpose_22, same frame, shape (T, 22, 3)
     "The shared mocap joints as runningpose_22"
     names = [str(j) for j in joints]; at = {n: xyz[:,i] for i,n in enumerate(names)}
-    if missing := {'pelvis', 'neck', 'head', 'r_hip', 'l_hip'}-at.keys(): raise ValueError(f'the recording has no {", ".join(sorted(missing))}')
+    if missing := {'pelvis', 'neck', 'r_shoulder', 'r_hip', 'l_hip'}-at.keys(): raise ValueError(f'the recording has no {", ".join(sorted(missing))}')
     out = {L+k: at[f'{s}_{v}'] for k,v in _LIMBS.items() for L,s in (('L', 'l'), ('R', 'r'))}
     mid = (at['l_hip']+at['r_hip'])/2
     out |= {L+'TrochanterMajor': 2*at[s+'_hip']-mid for L,s in (('L', 'l'), ('R', 'r'))}
     up = at['neck']-at['pelvis']; size = _size(at)
     pelvis, chest = body_axes(at['l_hip']-at['r_hip'], up), body_axes(at['l_shoulder']-at['r_shoulder'], up)
+    level = body_axes(at['l_shoulder']-at['r_shoulder'], chest[:,2]+[0,0,2])
     for k,(o,f,u) in _TRUNK.items():
-        ax = pelvis if o=='pelvis' else chest
-        rise = _unit(at['head']-at['neck']) if k=='HeadFront' else ax[:,2]
-        out[k] = at[o] + size*(f*ax[:,0] + u*rise)
+        ax = level if k=='HeadFront' else pelvis if o=='pelvis' else chest
+        out[k] = at[o] + size*(f*ax[:,0] + u*ax[:,2])
     out['SpineThoracic12'] = (at['pelvis']+at['neck'])/2 - size*.045*(pelvis[:,0]+chest[:,0])
     return np.stack([out[n] for n in skeleton('runningpose_22').keypoints], 1).astype(np.float32)
 

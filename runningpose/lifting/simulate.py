@@ -134,7 +134,7 @@ def move(
 # %% ../../nbs/lifting/41_simulate.ipynb #faec3f48
 OFFSET_MM = {'hip': (29,-8,-6), 'knee': (-6,-4,2), 'ankle': (1,2,30), 'heel': (16,5,6), 'big_toe': (10,8,8), 'small_toe': (0,0,5),
              'shoulder': (1,-9,30), 'elbow': (14,-8,15), 'wrist': (3,-1,-9)}
-FACE_MM = {'nose': (20,0,-95), 'left_eye': (-8,33,-60), 'right_eye': (-8,-33,-60), 'left_ear': (-95,75,-75), 'right_ear': (-95,-75,-75), 'head': (-90,0,95)}
+FACE_MM = {'nose': (20,0,-60), 'left_eye': (-5,33,-25), 'right_eye': (-5,-33,-25), 'left_ear': (-90,75,-40), 'right_ear': (-90,-75,-40), 'head': (-90,0,95)}
 
 def _offsets():
     out = torch.zeros(26, 3)
@@ -163,10 +163,12 @@ def detected_points(
     hips, chest = p('LTrochanterMajor')-p('RTrochanterMajor'), p('LShoulderTop')-p('RShoulderTop')
     up = p('SpineThoracic2')-p('WaistBack')
     pelvis, thorax = _axes(hips, up)[:,:,None], _axes(chest, up)[:,:,None]
+    head = _axes(chest, F.normalize(up, dim=-1)+torch.tensor([0,0,2.]))
     shank = torch.stack([_axes(hips, p(s+'Knee')-p(s+'Ankle')) for s in 'LR'], 2)
     low = [0 if side=='left' else 1 for side in HALPE.sides]; axes = pelvis.expand(-1,-1,26,-1,-1).clone()
     for i,n in enumerate(HALPE.keypoints):
-        if i<=10 or n in ('head', 'neck'): axes[:,:,i] = thorax[:,:,0]
+        if n in FACE_MM: axes[:,:,i] = head
+        elif i<=10 or n=='neck': axes[:,:,i] = thorax[:,:,0]
         elif any(k in n for k in ('ankle', 'heel', 'toe')): axes[:,:,i] = shank[:,:,low[i]]
     off = _OFFSET*share + _FACE + scatter
     return torch.einsum('kj,bljd->blkd', _W26, xyz) + torch.einsum('blkij,blki->blkj', axes, off.expand(*xyz.shape[:2], 26, 3))
