@@ -27,4 +27,5 @@ def main(
                 speed[model].append(frames/(time.perf_counter()-t)); print(model, f'{speed[model][-1]:.1f} frames/s', res.run['timings'], flush=True)
     for model,goal in GOALS.items():
         v = statistics.median(speed[model])
-        print(f'{model:6}{v:6.1f} frames/s = {v/goal:.2f} of the goal of {goal}, {v/30:.2f} of the film\'s rate (1080p, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)')
+        print(f"{model:6}{v:6.1f} frames/s = {v/goal:.2f} of the goal of {goal}, {v/30:.2f} of the film's rate")
+    print(f'1080p, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}')

@@ -25,7 +25,8 @@ MEDIAPIPE_SIDE = '''
 import sys, av, numpy as np, mediapipe.python.solutions.pose
 from mediapipe.python.solution_base import SolutionBase
 path, out, complexity = sys.argv[1], sys.argv[2], int(sys.argv[3])
-options = dict(model_complexity=complexity, smooth_landmarks=False, enable_segmentation=False, smooth_segmentation=False, use_prev_landmarks=True)
+options = dict(model_complexity=complexity, smooth_landmarks=False, enable_segmentation=False, smooth_segmentation=False,
+               use_prev_landmarks=True)
 pose = SolutionBase(binary_graph_path='mediapipe/modules/pose_landmark/pose_landmark_cpu.binarypb', side_inputs=options,
                     outputs=['pose_landmarks', 'pose_rect_from_landmarks'])
 xy, rect = [], []
@@ -69,12 +70,14 @@ def differ(a, b, height):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('python', help='python of the venv with mediapipe'); a.add_argument('--model', default='heavy', choices=('heavy', 'full'))
+    a.add_argument('python', help='python of the venv with mediapipe')
+    a.add_argument('--model', default='heavy', choices=('heavy', 'full'))
     a.add_argument('--out', help='write the table to this JSON file'); a = a.parse_args()
     from runningpose.skeleton import skeleton
     with tempfile.TemporaryDirectory() as tmp:
-        clip,code,npz = Path(tmp)/'woman.mp4', Path(tmp)/'side.py', Path(tmp)/'mediapipe.npz'; masked_clip(clip); code.write_text(MEDIAPIPE_SIDE)
-        subprocess.run([a.python, code, clip, npz, dict(heavy='2', full='1')[a.model]], check=True, stderr=subprocess.DEVNULL)
+        clip,code,npz = (Path(tmp)/n for n in ('woman.mp4', 'side.py', 'mediapipe.npz')); masked_clip(clip); code.write_text(MEDIAPIPE_SIDE)
+        level = dict(heavy='2', full='1')[a.model]
+        subprocess.run([a.python, code, clip, npz, level], check=True, stderr=subprocess.DEVNULL)
         with np.load(npz, allow_pickle=False) as z: theirs,rect = z['xy'], z['rect']
         own,same = follow(clip, a.model, rect)
     height = np.nanmedian(np.ptp(theirs[...,1], axis=1)); names = skeleton('blazepose_33').keypoints

@@ -9,7 +9,7 @@ __all__ = ['OutputError', 'check_out', 'finished_folder', 'limits', 'Analysis', 
 import json, platform, shutil, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 import numpy as np
@@ -71,10 +71,11 @@ def limits(
 ) -> list: # Sentences
     "What a reader has to know before trusting the numbers"
     out, a = [], world.attrs; pos = pose_arrays(raw)[0]; lost = np.isnan(pos).all((1,2)).mean()
-    if str(a.get('scale_source', '')).startswith('assumed'): out.append(f'No stature was given: lengths and speeds assume {a["height"]:.2f} m.')
-    if str(a.get('camera_source', '')).startswith('assumed'): out.append(f'The camera is not calibrated ({a["camera_source"]}): the path and the distance are approximate.')
-    if str(a.get('up', '')).startswith('assumed'): out.append('The camera is taken as level: trunk lean and the floor tilt with it if it was not.')
-    if info.fps<50: out.append(f'{info.fps:.0f} frames a second: contact times are uncertain by about {1000/info.fps/2:.0f} ms for each foot strike and toe-off.')
+    assumed = lambda k: str(a.get(k, '')).startswith('assumed')
+    if assumed('scale_source'): out.append(f'No stature was given: lengths and speeds assume {a["height"]:.2f} m.')
+    if assumed('camera_source'): out.append(f'The camera is not calibrated ({a["camera_source"]}): path and distance are approximate.')
+    if assumed('up'): out.append('The camera is taken as level: trunk lean and the floor tilt with it if it was not.')
+    if info.fps<50: out.append(f'{info.fps:.0f} frames a second: one frame lasts {1000/info.fps:.0f} ms, so contact times are rough.')
     if info.variable: out.append('The frame rate varies; the true time of each frame is used.')
     if lost>0: out.append(f'Nobody was found in {100*lost:.0f} % of the frames.')
     if len(events)<6: out.append(f'Only {len(events)} foot contacts were found: step metrics rest on very few steps.')
@@ -107,8 +108,9 @@ def run_facts(
 ) -> dict: # Facts for run.json, still without timings and warnings
     "How the result was made"
     vid = {k: getattr(info, k) for k in ('width','height','fps','frames','duration','rotation','codec','variable')}
-    return dict(runningpose=runningpose.__version__, made=datetime.now(timezone.utc).isoformat(timespec='seconds'), video=dict(name=Path(info.path).name) | vid,
-                options={k: v for k,v in options.items() if v is not None}, python=platform.python_version(), machine=f'{platform.system()} {platform.machine()}',
+    now, given = datetime.now(UTC).isoformat(timespec='seconds'), {k: v for k,v in options.items() if v is not None}
+    return dict(runningpose=runningpose.__version__, made=now, video=dict(name=Path(info.path).name) | vid, options=given,
+                python=platform.python_version(), machine=f'{platform.system()} {platform.machine()}',
                 packages={p: version(p) for p in _PACKAGES}, timings={})
 
 @contextmanager
@@ -132,7 +134,8 @@ def analyze(
     progress: bool = True, # Show bars when in a terminal
 ) -> Analysis: # All results
     "Video in, everything out; a user's mistake is a ValueError, FileNotFoundError or ImportError with one sentence"
-    options = dict(backend=backend, model=model, box=box, start=start, end=end, height=height, fov=fov, treadmill=treadmill, checkpoint=checkpoint and str(checkpoint))
+    options = dict(backend=backend, model=model, box=box, start=start, end=end, height=height, fov=fov, treadmill=treadmill,
+                   checkpoint=checkpoint and str(checkpoint))
     if out is not None: out = check_out(out)
     info = probe(video); run = run_facts(info, options); camera = phone_camera(info.width, info.height, fov); lifter(checkpoint)
     with _timed(run, '2D keypoints', progress): raw = infer_video(video, backend=backend, model=model, box=box, start=start, end=end, progress=progress)
@@ -155,11 +158,13 @@ def write_results(
     "Write an analysis as a folder, whole or not at all"
     with finished_folder(out) as d:
         save_poses(res.kp2d, d/'keypoints2d.nc'); save_poses(res.pose3d, d/'pose3d.nc'); save_trc(res.pose3d, d/'pose3d.trc')
-        res.angles.to_csv(d/'angles.csv', float_format='%.2f'); res.events.to_csv(d/'events.csv', index=False, float_format='%.4f'); res.metrics.to_csv(d/'metrics.csv', index=False)
-        t = res.kp2d.time.values; span = dict(start=float(t[0])-1e-3, end=float(t[-1])+1e-3)
+        res.angles.to_csv(d/'angles.csv', float_format='%.2f'); res.events.to_csv(d/'events.csv', index=False, float_format='%.4f')
+        res.metrics.to_csv(d/'metrics.csv', index=False, float_format='%.5g')
+        t = res.kp2d.time.values; a,b = float(t[0])-1e-3, float(t[-1])+1e-3; film: Path|None = d/'overlay.mp4' if overlay else None
         with _timed(res.run, 'overlay', progress):
-            film = overlay_video(res.video, res.kp2d, res.pose3d, d/'overlay.mp4', res.angles, res.events, progress=progress, **span) if overlay else None
+            if film: overlay_video(res.video, res.kp2d, res.pose3d, film, res.angles, res.events, start=a, end=b, progress=progress)
         with _timed(res.run, 'report', progress):
-            write_report(d/'report.html', res.run, res.kp2d, res.pose3d, res.angles, res.events, res.metrics, poster=poster(res.video, res.kp2d), overlay=film)
+            write_report(d/'report.html', res.run, res.kp2d, res.pose3d, res.angles, res.events, res.metrics, poster(res.video, res.kp2d),
+                         film.name if film else None)
         (d/'run.json').write_text(json.dumps(res.run, indent=1, default=str)+'\n')
     res.folder = Path(out).absolute(); return res.folder

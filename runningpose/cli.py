@@ -34,8 +34,8 @@ def says_what_is_wrong(
 
 # %% ../nbs/80_cli.ipynb #1097812b
 def parse_box(
-    text: str, # Four numbers: x,y,width,height
-) -> tuple: # The numbers, px
+    text: str|None, # Four numbers: x,y,width,height
+) -> tuple|None: # The numbers, px
     "A box given on the command line"
     if not text: return None
     try: box = tuple(float(v) for v in text.split(','))
@@ -66,7 +66,7 @@ def runningpose(
         res = analyze(v, d, model=model, box=parse_box(box), start=start, end=end, height=height, fov=fov, treadmill=treadmill or None,
                       checkpoint=checkpoint, overlay=not no_overlay, progress=not quiet)
         for w in res.run['warnings']: print(f'note: {w}', file=sys.stderr)
-        print(f'report: {res.folder/"report.html"}')
+        print(f'report: {(d/"report.html").absolute()}')
 
 # %% ../nbs/80_cli.ipynb #e1e99f4d
 @call_parse

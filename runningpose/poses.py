@@ -38,7 +38,7 @@ def poses_dataset(
     if time is None: time = np.arange(T)/_need_fps(fps)
     time = np.asarray(time, dtype=float)
     if fps is None: fps = _fps_of(time)
-    lost = np.isnan(pos).any(-1)
+    lost = np.asarray(np.isnan(pos).any(-1))
     conf = np.where(lost, 0, 1 if confidence is None else np.asarray(confidence)).astype(np.float32)
     frame = frame or ('image' if D==2 else 'camera')
     ds = xr.Dataset(
@@ -51,7 +51,8 @@ def poses_dataset(
 # %% ../nbs/10_poses.ipynb #ae95c404
 def _skeleton_for(name, K, D):
     if name is None:
-        name = {(17,2): 'coco_17', (26,2): 'halpe_26', (33,2): 'blazepose_33', (25,2): 'openpose_25', (18,3): 'runningpose_18', (22,3): 'runningpose_22'}.get((K, D))
+        flat = {17: 'coco_17', 26: 'halpe_26', 33: 'blazepose_33', 25: 'openpose_25'}
+        name = (flat if D==2 else {18: 'runningpose_18', 22: 'runningpose_22'}).get(K)
         if name is None: raise PoseError(f'{K} keypoints in {D}D could be any skeleton: say which, one of {", ".join(SKELETONS)}')
     skel = skeleton(name)
     if len(skel)!=K: raise PoseError(f'{K} keypoints in the array, {len(skel)} in {skel.name}')
@@ -190,7 +191,7 @@ def resample(
 ) -> xr.Dataset: # Data set at the new times
     "Move a data set to another rate or to given times"
     t = ds.time.values
-    if time is None: time = np.arange(t[0], t[-1]+.5/fps, 1/fps); time = time[time<=t[-1]+1e-9]
+    if time is None: step = 1/_need_fps(fps); time = np.arange(t[0], t[-1]+1e-9, step)
     pos,conf = pose_arrays(ds); gap = max(max_gap, 2.01*float(np.median(np.diff(t))) if len(t)>1 else 0)
     new = like(ds.isel(time=slice(0, 1)), pos[:1], conf[:1])
     p, c = resample_track(t, pos, time, gap), resample_track(t, conf, time, np.inf)

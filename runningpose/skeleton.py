@@ -66,11 +66,12 @@ _coco = ['nose', *_both('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee
 _halpe = _coco + ['head', 'neck', 'mid_hip', *_both('big_toe', 'small_toe', 'heel')]
 _blaze = ['nose', 'left_eye_inner', 'left_eye', 'left_eye_outer', 'right_eye_inner', 'right_eye', 'right_eye_outer', *_both('ear'),
           'mouth_left', 'mouth_right', *_both('shoulder', 'elbow', 'wrist', 'pinky', 'index', 'thumb', 'hip', 'knee', 'ankle', 'heel', 'foot_index')]
-_arm_leg = lambda s: [f'{s}_shoulder', f'{s}_elbow', f'{s}_wrist'], lambda s: [f'{s}_hip', f'{s}_knee', f'{s}_ankle']
-_openpose = ['nose', 'neck', *_arm_leg[0]('right'), *_arm_leg[0]('left'), 'mid_hip', *_arm_leg[1]('right'), *_arm_leg[1]('left'),
+def _arm(s): return [f'{s}_shoulder', f'{s}_elbow', f'{s}_wrist']
+def _leg(s): return [f'{s}_hip', f'{s}_knee', f'{s}_ankle']
+_openpose = ['nose', 'neck', *_arm('right'), *_arm('left'), 'mid_hip', *_leg('right'), *_leg('left'),
              'right_eye', 'left_eye', 'right_ear', 'left_ear', *[f'left_{n}' for n in ('big_toe', 'small_toe', 'heel')],
              *[f'right_{n}' for n in ('big_toe', 'small_toe', 'heel')]]
-_h36m = ['mid_hip', *_arm_leg[1]('right'), *_arm_leg[1]('left'), 'spine', 'thorax', 'nose', 'head', *_arm_leg[0]('left'), *_arm_leg[0]('right')]
+_h36m = ['mid_hip', *_leg('right'), *_leg('left'), 'spine', 'thorax', 'nose', 'head', *_arm('left'), *_arm('right')]
 _rp18 = ['HeadFront', 'SpineThoracic2', 'SpineThoracic12', 'LShoulderTop', 'RShoulderTop', 'WaistBack', 'LTrochanterMajor', 'LForefoot',
          'RTrochanterMajor', 'RForefoot', 'LElbow', 'RElbow', 'LWrist', 'RWrist', 'LKnee', 'RKnee', 'LAnkle', 'RAnkle']
 _rp22 = _rp18 + ['LHeelBack', 'RHeelBack', 'LForefoot5', 'RForefoot5']
@@ -149,7 +150,8 @@ def recipe(
     source: Skeleton, # Skeleton at hand
 ) -> dict: # Source name to weight; empty when the source cannot give the target
     "How to make one keypoint from the keypoints of `source`"
-    for r in [{target: 1}, *RECIPES.get(target, [])]:
+    ways: list = [{target: 1}] + RECIPES.get(target, [])
+    for r in ways:
         if all(n in source._at for n in r): return r
     return {}
 

@@ -64,7 +64,7 @@ def test_unwritable_folder(tmp_path):
 def test_box_is_checked(tmp_path): complains(tmp_path, film(tmp_path/'a.mp4'), '--out', tmp_path/'o', '--box', '1,2,3', about='x,y,width,height')
 
 def test_no_network_and_no_weights(tmp_path):
-    nowhere = 'http://127.0.0.1:9'; (tmp_path/'w').mkdir(); (tmp_path/'c').mkdir(); (tmp_path/'c'/'runningpose').mkdir(); (tmp_path/'c'/'runningpose'/'weights').mkdir()
+    nowhere = 'http://127.0.0.1:9'; (tmp_path/'w').mkdir(); (tmp_path/'c'/'runningpose'/'weights').mkdir(parents=True)
     said = complains(tmp_path, film(tmp_path/'a.mp4'), '--out', tmp_path/'o', about='RUNNINGPOSE_WEIGHTS', RUNNINGPOSE_WEIGHTS=str(tmp_path/'w'),
                      XDG_CACHE_HOME=str(tmp_path/'c'), LOCALAPPDATA=str(tmp_path/'c'), HOME=str(tmp_path), http_proxy=nowhere, https_proxy=nowhere,
                      HTTPS_PROXY=nowhere, npm_config_https_proxy=nowhere, npm_config_fetch_retries='0', npm_config_cache=str(tmp_path/'c'/'npm'),

@@ -32,7 +32,7 @@ def test_cameras(
     for k in range(n):
         a = 2*np.pi*(k+rng.uniform(-.3, .3))/n; d, high, fov = rng.uniform(near, far), rng.uniform(.6, 1.8), rng.uniform(45, 75)
         cam = phone_camera(1920, 1080, fov) if k%2 else phone_camera(1080, 1920, fov)
-        out.append(look_at(cam, [d*np.cos(a), d*np.sin(a), high], [0, 0, .9], rng.normal(0, 2)))
+        out.append(look_at(cam, np.array([d*np.cos(a), d*np.sin(a), high]), np.array([0, 0, .9]), rng.normal(0, 2)))
     return out
 
 def view(
@@ -40,7 +40,7 @@ def view(
     cam: Camera, # Camera
     lacks: str = 'blazepose', # Key of BACKEND_LACKS
     noise: float = .6, # White noise per axis, % of body height in the picture
-    rng: np.random.Generator = None, # Source of chance; needed with noise
+    rng: np.random.Generator = None, # Source of chance; seed 0 when not given
     fps: float = MODEL_FPS, # Rate, Hz
 ) -> tuple: # (2D data set, true joints in the camera frame (T, 22, 3))
     "What a noisy detector reports of a motion in front of a camera that follows the runner"
@@ -48,7 +48,7 @@ def view(
     pts = detected_points(t, torch.zeros(1,1,1,1), torch.zeros(1,1,26,3))[0].numpy().astype(float)
     uv, true = project(pts, cam), world_to_camera(still.astype(float), cam)
     px = stature_of(xyz)*cam.f[0]/true[:,RP.index('LTrochanterMajor','RTrochanterMajor'),2].mean()
-    if noise: uv = uv+rng.normal(0, noise/100*px, uv.shape)
+    if noise: uv = uv+(rng or np.random.default_rng(0)).normal(0, noise/100*px, uv.shape)
     uv[:,HALPE.index(*BACKEND_LACKS[lacks])] = np.nan
     return poses_dataset(uv, fps=fps, image_width=cam.width, image_height=cam.height), true
 
@@ -83,7 +83,8 @@ def evaluate(
     rows, rng = [], np.random.default_rng(seed); todo = [(m, i, c, k) for m in motions for i,c in enumerate(test_cameras(views, seed)) for k in lacks]
     for m,i,cam,k in tqdm(todo, disable=not (progress and sys.stderr.isatty()), unit='clip'):
         kp,true = view(m.xyz, cam, k, noise, rng)
-        pred = pose_arrays(lift(kp, stature_of(m.xyz) if know_height else None, checkpoint, Camera(cam.width, cam.height, cam.f, cam.c) if know_camera else None))[0]
+        lens = Camera(cam.width, cam.height, cam.f, cam.c) if know_camera else None
+        pred = pose_arrays(lift(kp, stature_of(m.xyz) if know_height else None, checkpoint, lens))[0]
         lost = m.measured & np.array([k!='coco_17' or not any(f in n for f in ('Heel','foot')) for n in RP.keypoints])
         rows.append(dict(subject=m.subject, clip=m.name, view=i, points=k, frames=len(m.xyz)) | score(pred, true, lost))
     return pd.DataFrame(rows)
@@ -93,7 +94,9 @@ def summary(
     by=('subject','points'), # Columns to group by
 ) -> pd.DataFrame: # Means over clips and views, weighted by frames; mm
     "One row per person and keypoint set"
-    mean = lambda g: pd.Series({k: np.average(g[k], weights=g.frames) for k in ('MPJPE','N_MPJPE','P_MPJPE')} | dict(clips=g['clip'].nunique(), views=g['view'].nunique()))
+    def mean(g):
+        errors = {k: np.average(g[k], weights=g.frames) for k in ('MPJPE','N_MPJPE','P_MPJPE')}
+        return pd.Series(errors | dict(clips=g['clip'].nunique(), views=g['view'].nunique()))
     return df.groupby(list(by), sort=False)[['MPJPE','N_MPJPE','P_MPJPE','frames','clip','view']].apply(mean)
 
 # %% ../../nbs/lifting/46_evaluate.ipynb #88d295ac

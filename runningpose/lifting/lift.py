@@ -119,6 +119,7 @@ def lift(
     path = root_path(body, rays, conf, cfg.fps)
     usable = known[0].numpy() & (maximum_filter1d(seen[:,_BODY].sum(1), int(.3*cfg.fps)|1)>=6)
     xyz = np.where(usable[:,None,None], body+path[:,None], np.nan); t = kp2d.time.values
-    return like(kp2d, resample_track(u, xyz, t, .3), np.clip(np.nan_to_num(resample_track(u, _confidence22(conf), t, np.inf)), 0, 1), 'runningpose_22', 'camera',
+    sure = np.clip(np.nan_to_num(resample_track(u, _confidence22(conf), t, np.inf)), 0, 1)
+    return like(kp2d, resample_track(u, xyz, t, .3), sure, 'runningpose_22', 'camera',
                 height=float(height or cfg.stature), scale_source='given height' if height else f'assumed height {cfg.stature} m',
                 camera_source=cam.source, focal_px=float(cam.f[0]), checkpoint=Path(checkpoint or shipped_checkpoint()).stem)

@@ -199,7 +199,7 @@ def correlated_noise(
 def bursts(
     B: int, # Windows
     L: int, # Frames
-    rate: torch.Tensor, # Bursts per frame, shape (B,) or number
+    rate: float|torch.Tensor, # Bursts per frame, shape (B,) or a number
     longest: int, # Longest burst, frames
     gen: torch.Generator, # Source of chance
 ) -> torch.Tensor: # bool (B, L)

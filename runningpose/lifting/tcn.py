@@ -48,8 +48,8 @@ class TCN(nn.Module):
         super().__init__()
         if any(w%2==0 for w in widths): raise ValueError(f'filter widths must be odd, not {tuple(widths)}')
         self.widths, self.causal, dilation = tuple(widths), causal, widths[0]
-        self.expand, self.bn, self.act, self.drop = nn.Conv1d(n_in, channels, widths[0], bias=False), nn.BatchNorm1d(channels), nn.ReLU(inplace=True), nn.Dropout(dropout)
-        blocks = []
+        self.expand, self.bn = nn.Conv1d(n_in, channels, widths[0], bias=False), nn.BatchNorm1d(channels)
+        self.act, self.drop, blocks = nn.ReLU(inplace=True), nn.Dropout(dropout), []
         for w in widths[1:]: blocks.append(Block(channels, w, dilation, dropout, causal)); dilation *= w
         self.blocks, self.shrink = nn.Sequential(*blocks), nn.Conv1d(channels, n_out, 1)
     @property

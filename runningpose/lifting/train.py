@@ -53,7 +53,7 @@ class Trainer:
         self.bank, self.gen = MotionBank(motions), torch.Generator().manual_seed(seed)
         self.net = make_lifter(cfg).to(device); self.ema = make_lifter(cfg).to(device); self.ema.load_state_dict(self.net.state_dict())
         self.opt = torch.optim.AdamW(self.net.parameters(), lr=lr, weight_decay=1e-4)
-        self.step, self.history = 0, []
+        self.step = 0; self.history: list = []
         self.cast = torch.autocast(device, torch.bfloat16) if has_bf16(device) else nullcontext()
     def one_step(self):
         b = make_batch(self.bank, self.batch, self.frames, self.net.receptive_field, self.gen)
@@ -114,7 +114,8 @@ def train(
     while tr.step<steps:
         acc.append(tr.one_step()); bar.update()
         if tr.step%50==0 or tr.step==steps:
-            tr.history.append(dict(step=tr.step, loss=sum(acc)/len(acc), seconds=round(time.time()-t0, 1))); acc = []; bar.set_postfix(loss=tr.history[-1]['loss'])
+            tr.history.append(dict(step=tr.step, loss=sum(acc)/len(acc), seconds=round(time.time()-t0, 1)))
+            acc = []; bar.set_postfix(loss=tr.history[-1]['loss'])
         if out and (tr.step%every==0 or tr.step==steps):
             if check: tr.history[-1] |= check(tr.ema.eval())
             save_state(tr, out); Path(out).with_suffix('.history.json').write_text(json.dumps(tr.history))

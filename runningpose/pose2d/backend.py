@@ -39,8 +39,8 @@ def infer_video(
         raise VideoError(f'{path} has {n} frame{"s"*(n!=1)} to look at; at least {MIN_FRAMES} are needed, and a second or more for gait')
     ds = BACKENDS[backend](path, start=start, end=end, box=box, progress=progress, **options)
     if not ds.position.notnull().any():
-        raise NoPersonError(f'no person was found in any of the {ds.sizes["time"]} frames of {path}; show the whole body from head to '
-                            'feet, at least a quarter of the picture high, or say where the person is in the first frame with box=(x, y, width, height)')
+        raise NoPersonError(f'no person was found in any of the {ds.sizes["time"]} frames of {path}; show the whole body, at least a '
+                            'quarter of the picture high, or say where the person is in the first frame with box=(x, y, width, height)')
     return ds
 
 def _check_box(select, box, info):

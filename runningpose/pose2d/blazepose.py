@@ -148,7 +148,7 @@ class BlazePose:
         self.box = box
         self.roi: Roi|None = None # where to look in the next frame
         self.last = None if box is None else np.array([box[0]+box[2]/2, box[1]+box[3]/2]) # where the person was last, px
-        self.seen = self.lost = self.unseen = self.calls = 0 # frames with and without the person, frames since the last sight, detector runs
+        self.seen = self.lost = self.unseen = self.calls = 0 # frames with the person, without, since the last sight; detector runs
     def detect(self, rgb, at=(0, 0), scale=1.):
         "People in an RGB picture that is `scale` as large as the original, whose corner lies at `at` (px of the original)"
         k,size,(x,y) = letterbox(rgb.shape[1], rgb.shape[0]); self.calls += 1
