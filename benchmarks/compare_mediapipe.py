@@ -12,8 +12,7 @@ same cut-out  ours looks at the square that MediaPipe looked at: what the port i
               CPU takes the corner of its cut-out for the centre of a pixel, which moves its points by (k-1)/2 px where a pixel of the
               cut-out is k px of the picture. Ours do not move: a mirrored clip gives mirrored points, to 0.1 px in the median
 
-The tracks differ because MediaPipe follows through a filter, even with smooth_landmarks=False, so its square lags behind a person who
-moves (by about 12 px here); ours does not.
+The tracks differ a little because the squares do: a square moved by a few pixels moves the answers of the network.
 """
 import argparse, json, subprocess, sys, tempfile
 from datetime import date
@@ -91,6 +90,6 @@ def main():
     for i,n in enumerate(names): print(f'{n:18}'+''.join(f'{v[0][i]:8.2f} ({v[1][i]:5.2f})' for v in cols.values()))
     if a.out: Path(a.out).write_text(json.dumps(res)+'\n')
     print('worst median: '+', '.join(f'{c} {max(v[0]):.2f} %' for c,v in cols.items())+' (goal: 1 %)')
-    sys.exit(int(max(cols['same cut-out'][0])>1))
+    sys.exit(int(max(max(v[0]) for v in cols.values())>1))
 
 if __name__=='__main__': main()

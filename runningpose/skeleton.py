@@ -131,7 +131,7 @@ def side_rgb(
 # %% ../nbs/00_skeleton.ipynb #fe134c0e
 _mean = lambda a, b: {a: .5, b: .5}
 _hjc = lambda s, o: {s+'TrochanterMajor': .75, o+'TrochanterMajor': .25}
-RECIPES = { # Target name: alternatives in order of preference, each a dict of source name to weight
+RECIPES: dict[str, list] = { # Target name: alternatives in order of preference, each a dict of source name to weight
     'neck': [_mean('left_shoulder', 'right_shoulder'), {'thorax': 1}, _mean('LShoulderTop', 'RShoulderTop')],
     'thorax': [{'neck': 1}, _mean('left_shoulder', 'right_shoulder')],
     'mid_hip': [_mean('left_hip', 'right_hip'), _mean('LTrochanterMajor', 'RTrochanterMajor')],
@@ -150,7 +150,7 @@ def recipe(
     source: Skeleton, # Skeleton at hand
 ) -> dict: # Source name to weight; empty when the source cannot give the target
     "How to make one keypoint from the keypoints of `source`"
-    ways: list = [{target: 1}] + RECIPES.get(target, [])
+    ways = [{target: 1}, *RECIPES.get(target, [])]
     for r in ways:
         if all(n in source._at for n in r): return r
     return {}

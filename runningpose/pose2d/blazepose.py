@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['Person', 'Roi', 'anchors', 'decode', 'overlap', 'merge', 'letterbox', 'roi_from', 'roi_matrix', 'refine',
-           'without_mask', 'Net', 'BlazePose', 'tiles', 'find_person', 'step', 'infer_blazepose']
+           'without_mask', 'Net', 'OneEuro', 'BlazePose', 'tiles', 'find_person', 'step', 'infer_blazepose']
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #34ab3b35
+import os
 from collections import namedtuple
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 import cv2, flatbuffers
@@ -123,10 +125,16 @@ def without_mask(
     b = flatbuffers.Builder(1<<20); b.Finish(m.Pack(b), b'TFL3')
     return bytes(b.Output())
 
+@contextmanager
+def _hushed(): # LiteRT greets every network on stderr, from C++
+    keep,null = os.dup(2),os.open(os.devnull, os.O_WRONLY); os.dup2(null, 2)
+    try: yield
+    finally: os.dup2(keep, 2); os.close(keep); os.close(null)
+
 class Net:
     "A TFLite network: picture in, outputs by shape out"
     def __init__(self, model: bytes, threads: int = 2):
-        self.net = Interpreter(model_content=model, num_threads=threads); self.net.allocate_tensors()
+        with _hushed(): self.net = Interpreter(model_content=model, num_threads=threads); self.net.allocate_tensors()
         self.at = self.net.get_input_details()[0]['index']
         self.outputs = {tuple(o['shape'].tolist()): o['index'] for o in self.net.get_output_details()}
     def __call__(self, x):
@@ -134,6 +142,27 @@ class Net:
         return {s: self.net.get_tensor(i)[0] for s,i in self.outputs.items()}
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #a99f2d84
+class OneEuro:
+    "A low-pass for points whose cut-off rises with their speed"
+    def __init__(self,
+        still: float = .01, # Cut-off at rest, Hz
+        beta: float = 10., # Rise of the cut-off with speed, Hz per side of the square per second
+        speed: float = 1., # Cut-off of the speed itself, Hz
+    ): self.still, self.beta, self.speed, self.t, self.n = still, beta, speed, None, 0
+    def __call__(self,
+        x, # Points, px, any shape
+        t, # Time, s
+        side, # Side of the square, px
+    ): # Filtered points
+        share = lambda cut,dt: 1/(1+1/(2*np.pi*cut*dt))
+        if self.t is None: self.x, self.raw, self.v = x, x, np.zeros_like(x)
+        elif t>self.t:
+            dt = t-self.t; self.n += 1 # the first speeds are plainly averaged, or a track would start with a long lag
+            self.v = self.v+max(share(self.speed, dt), 1/self.n)*((x-self.raw)/side/dt-self.v)
+            self.x, self.raw = self.x+share(self.still+self.beta*abs(self.v), dt)*(x-self.x), x
+        self.t = t; return self.x
+
+# %% ../../nbs/pose2d/30_blazepose.ipynb #346531fb
 class BlazePose:
     "Detector, landmark model and the track of one person"
     def __init__(self,
@@ -147,6 +176,7 @@ class BlazePose:
         self.detector = Net(files[0].read_bytes(), threads); self.points = Net(without_mask(files[1].read_bytes()), threads)
         self.box = box
         self.roi: Roi|None = None # where to look in the next frame
+        self.calm = OneEuro() # keeps the square from trembling
         self.last = None if box is None else np.array([box[0]+box[2]/2, box[1]+box[3]/2]) # where the person was last, px
         self.seen = self.lost = self.unseen = self.calls = 0 # frames with the person, without, since the last sight; detector runs
     def detect(self, rgb, at=(0, 0), scale=1.):
@@ -165,7 +195,7 @@ class BlazePose:
         p = out[1,195].reshape(39, 5); xy = refine(p[:,:2], out[1,64,64,39])
         return np.c_[xy@m[:,:2].T+m[:,2], 1/(1+np.exp(-p[:,3:5]))]
 
-# %% ../../nbs/pose2d/30_blazepose.ipynb #c5dca2f9
+# %% ../../nbs/pose2d/30_blazepose.ipynb #b640b5e8
 def tiles(
     width: int, # Picture size, px
     height: int,
@@ -193,7 +223,7 @@ def find_person(
         if found: return pick(found), True
     return None, False
 
-# %% ../../nbs/pose2d/30_blazepose.ipynb #25d86ce6
+# %% ../../nbs/pose2d/30_blazepose.ipynb #51fd6afc
 def step(
     net: BlazePose, # Networks and track; the track moves on
     frame: Frame, # The next picture
@@ -202,17 +232,17 @@ def step(
     again,p = False,None
     if net.roi is None:
         person,again = find_person(net, frame)
-        if person is not None: net.roi = roi_from(person.centre, person.rim)
+        if person is not None: net.roi, net.calm = roi_from(person.centre, person.rim), OneEuro()
     if net.roi is not None: p = net.landmarks(frame, net.roi)
     if p is not None and again: p = net.landmarks(frame, roi_from(p[33,:2], p[34,:2]))
     if p is None:
         net.roi = None; net.lost += 1; net.unseen += 1
         return None
-    net.roi, net.last = roi_from(p[33,:2], p[34,:2]), p[33,:2]
+    net.roi, net.last = roi_from(*net.calm(p[33:35,:2], frame.time, net.roi.side)), p[33,:2]
     net.seen += 1; net.unseen = 0
     return p[:33]
 
-# %% ../../nbs/pose2d/30_blazepose.ipynb #b640b5e8
+# %% ../../nbs/pose2d/30_blazepose.ipynb #4b632c8d
 def infer_blazepose(
     path, # Video file
     model: str = 'heavy', # 'heavy' or 'full'
