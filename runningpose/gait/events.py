@@ -73,7 +73,7 @@ def swings(
     peak = lambda y: find_peaks(y, distance=round(.35/STEP), prominence=.3*span)[0]
     ahead, behind = peak(s['heel']), peak(-s['toe'])
     pairs = [(a, next((b for b in behind if b>a), None)) for a in ahead]
-    return [(a, b) for (a,b),nxt in zip(pairs, [*ahead[1:], np.inf], strict=True) if b is not None and b<nxt]
+    return [(a, b) for (a,b),nxt in zip(pairs, [*ahead[1:], np.inf]) if b is not None and b<nxt]
 
 def strike(
     s: dict, # Signals on the grid, shape (n,) each

@@ -36,7 +36,7 @@ def _degrees(v): return f'{v:.0f}°' if np.isfinite(v) else '–'
 
 def draw_readouts(
     img: np.ndarray, # RGB picture of the 3D panel, drawn on in place
-    row, # Angles of this instant by column name, degrees; None for none
+    row, # Angles of this instant by column name, degrees, a dict or Series; None for none
     t: float, # Time, s
     events: pd.DataFrame|None = None, # Gait events
     names: tuple = READOUTS, # Angles to write, without side
@@ -44,9 +44,9 @@ def draw_readouts(
     "Angles, time and the last event on a panel"
     h,w = img.shape[:2]; px = max(9, h//34); x = [w-.29*h, w-.17*h, w-.04*h]
     draw_text(img, f'{t:.2f} s', (px, px//2), px=px+2, bold=True)
-    for i,name in enumerate(n for n in names if row is not None and any(c.endswith(n) for c in row.index)):
+    for i,name in enumerate(n for n in names if row is not None and any(c.endswith(n) for c in row.keys())):
         y = px*(.5+1.35*i); columns = dict(left='left_'+name, centre=name, right='right_'+name)
-        v = {s: row[c] for s,c in columns.items() if c in row.index}
+        v = {s: row[c] for s,c in columns.items() if c in row.keys()}
         draw_text(img, name.replace('_', ' '), (x[0], y), px=px, align='right')
         for s,at in (('left', x[1]), ('right', x[2]), ('centre', x[2])):
             if s in v: draw_text(img, _degrees(v[s]), (at, y), px=px, rgb=side_rgb(s), bold=True, align='right')
@@ -66,18 +66,24 @@ class _Panels:
         self.centre, self.angles, self.events = follow(self.xyz), angles, events
         self.size2d, self.size3d, self.turn = size2d, size3d, turn
         self.angle_t = angles.index.to_numpy() if angles is not None else np.empty(0)
+        self.rows = angles.to_dict('records') if angles is not None else []
+        self.event_t = events.time.to_numpy(float) if events is not None else np.empty(0)
+    def canvas(self, frame):
+        "The picture at its place, the 3D half still empty; runs beside the decoder"
+        (w,h),(w3,_) = self.size2d,self.size3d; out = np.empty((h, w+w3, 3), np.uint8)
+        out[:,:w] = frame.rgb(w, h); return out
     def left(self, rgb, t, scale):
         i = nearest(self.kp_t, t, self.kp_near)
-        return rgb if i<0 else draw_skeleton(rgb, self.kp[i]*scale, self.skel2d, self.conf[i])
+        if i>=0: draw_skeleton(rgb, self.kp[i]*scale, self.skel2d, self.conf[i])
     def right(self, t):
         i = nearest(self.t, t, self.near); j = nearest(self.angle_t, t, self.near)
         p = self.xyz[i] if i>=0 else np.full(self.xyz.shape[1:], np.nan); c = self.centre[i] if i>=0 else (0, 0)
         img = draw_pose3d_panel(self.size3d, p, self.skel3d, azimuth=-90+self.turn*(t-self.t[0]), centre=c)
-        return draw_readouts(img, self.angles.iloc[j] if self.angles is not None and j>=0 else None, t, self.events)
+        named = ((self.event_t<=t+1e-6) & (self.event_t>t-_HOLD)).any()
+        return draw_readouts(img, self.rows[j] if j>=0 else None, t, self.events if named else None)
     def both(self, frame):
-        (w,h),(w3,_) = self.size2d,self.size3d; out = np.empty((h, w+w3, 3), np.uint8)
-        rgb = np.ascontiguousarray(frame.rgb(w, h)) # the same memory may belong to the decoder
-        out[:,:w] = self.left(rgb, frame.time, (w/frame.width, h/frame.height)); out[:,w:] = self.right(frame.time)
+        (w,h),out = self.size2d,frame.prepared
+        self.left(out[:,:w], frame.time, (w/frame.width, h/frame.height)); out[:,w:] = self.right(frame.time)
         return out
 
 # %% ../../nbs/show/62_overlay.ipynb #00c96405
@@ -101,7 +107,7 @@ def overlay_video(
     if gif: height = min(height, _GIF_HEIGHT)
     height -= height%2; w = round(info.width*height/info.height/2)*2; w3 = round(height*.85/2)*2
     panels = _Panels(kp2d, pose3d, angles, events, (w, height), (w3, height), turn)
-    frames = read_frames(video, start, end, progress=progress, info=info)
+    frames = read_frames(video, start, end, progress=progress, info=info, prepare=panels.canvas)
     if gif: return write_gif(path, (panels.both(f) for f in _thin(frames, _GIF_FPS)), _GIF_FPS)
     with VideoWriter(path, w+w3, height, info.fps, preset='ultrafast', crf=26) as out:
         for f in frames: out.write(panels.both(f), time=f.time)
