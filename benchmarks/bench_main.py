@@ -7,6 +7,7 @@ from clips import BOX, walking_film
 from fastcore.script import call_parse
 
 from runningpose.analyze import analyze
+from runningpose.video import probe
 
 GOALS = dict(heavy=20, full=35)
 
@@ -19,7 +20,7 @@ def main(
     "Interleaved rounds of both models; medians"
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as d:
-        film = walking_film(Path(folder or d)/f'walk_{frames}.mp4', frames); speed: dict = {m: [] for m in GOALS}
+        film = walking_film(Path(folder or d)/f'walk_{frames}.mp4', frames); frames = probe(film).frames; speed: dict = {m: [] for m in GOALS}
         analyze(film, Path(d)/'warm', model='full', box=BOX, end=1, progress=False)
         for r in range(rounds):
             for model in sorted(GOALS, reverse=bool(r%2)):

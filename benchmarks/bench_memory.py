@@ -6,6 +6,8 @@ import psutil
 from clips import BOX, walking_film
 from fastcore.script import call_parse
 
+from runningpose.video import probe
+
 def peak(film, out, model):
     "Peak resident memory of the command and its children, MB"
     cmd = [Path(sys.executable).parent/'runningpose', film, '--out', out, '--box', ','.join(map(str, BOX)), '--model', model, '--quiet']
@@ -28,6 +30,7 @@ def main(
     with tempfile.TemporaryDirectory() as d:
         res = {}
         for m in (minutes/20, minutes):
-            n = round(m*60*30); film = walking_film(Path(folder or d)/f'walk_{n}.mp4', n); t = time.time()
-            res[m] = peak(film, Path(d)/'out', model); print(f'{m:g} min, {n} frames: peak {res[m]:.0f} MB, {n/(time.time()-t):.1f} frames/s', flush=True)
+            film = walking_film(Path(folder or d)/f'walk_{m:g}_min.mp4', round(m*60*30)); n = probe(film).frames; t = time.time()
+            res[m] = peak(film, Path(d)/'out', model)
+            print(f'{n/1800:.1f} min, {n} frames: peak {res[m]:.0f} MB, {n/(time.time()-t):.1f} frames/s', flush=True)
         a,b = res.values(); print(f'long to short: {b/a:.2f}')

@@ -36,4 +36,4 @@ def main(
                        'views': df[df.points=='blazepose'].groupby('view').MPJPE.mean().round(1).to_dict()})
         print(pd.DataFrame(rows).round(1).to_string())
     facts = dict(date=str(date.today()), unit='mm', noise='0.6 % of body height, white', views=8, cpu=platform.machine(), torch=torch.__version__)
-    Path(out).write_text(json.dumps(facts | dict(folds=pd.DataFrame(rows).round(1).to_dict('records'), detail=detail), indent=1)+'\n')
+    Path(out).write_text(json.dumps(facts | dict(folds=json.loads(pd.DataFrame(rows).round(1).to_json(orient='records')), detail=detail), indent=1)+'\n')

@@ -26,7 +26,7 @@ def says_what_is_wrong(
     @wraps(f)
     def inner(*args, **kw):
         try: return f(*args, **kw)
-        except KeyboardInterrupt: print('\ninterrupted; nothing was written', file=sys.stderr); sys.exit(130)
+        except KeyboardInterrupt: print('\ninterrupted; the unfinished result was removed', file=sys.stderr); sys.exit(130)
         except (ValueError, OSError, ImportError) as e:
             if os.environ.get('RUNNINGPOSE_DEBUG'): raise
             print(f'{f.__name__}: {" ".join(str(e).split())}', file=sys.stderr); sys.exit(2)
@@ -66,7 +66,7 @@ def runningpose(
         res = analyze(v, d, model=model, box=parse_box(box), start=start, end=end, height=height, fov=fov, treadmill=treadmill or None,
                       checkpoint=checkpoint, overlay=not no_overlay, progress=not quiet)
         for w in res.run['warnings']: print(f'note: {w}', file=sys.stderr)
-        print(f'report: {(d/"report.html").absolute()}')
+        print(f'report: {res.folder}/report.html')
 
 # %% ../nbs/80_cli.ipynb #e1e99f4d
 @call_parse
@@ -87,7 +87,7 @@ def runningpose_train(
     data:str, # Folder with the shared recordings, biomech_run.npz and cmu_subset.npz
     out:str, # Checkpoint to write, without suffix
     leave_out_person:str=None, # Person who is kept for testing
-    steps:int=4500, # Training steps
+    steps:int=2800, # Training steps
     channels:int=384, # Width of the network
     batch:int=24, # Windows per step
     frames:int=128, # Predicted frames per window
@@ -103,14 +103,14 @@ def runningpose_train(
     if leave_out_person: motions,_ = leave_out(motions, leave_out_person)
     cfg = LifterConfig(channels=channels, training=dict(left_out=leave_out_person, data='biomech_run.npz, cmu_subset.npz'))
     _,hist = train(motions, steps, out, cfg, resume=resume, every=250, batch=batch, frames=frames, lr=lr, seed=seed, device=device)
-    print(f'loss {1000*hist.loss.iloc[-1]:.1f} mm after {steps} steps (training data); {Path(out).with_suffix(".safetensors")}')
+    print(f'loss {1000*hist.loss.iloc[-1]:.1f} mm after {steps} steps (training data); {checkpoint_file(out)}')
 
 @call_parse
 @says_what_is_wrong
 def runningpose_evaluate(
     data:str, # Folder with the shared recordings
     person:str, # Person to score on, whom the lifter has not seen
-    checkpoint:str=None, # Lifter; the shipped one when not given
+    checkpoint:str, # Lifter that was trained without that person
     noise:float=.6, # White noise of the synthetic 2D, % of body height per axis
     views:int=8, # Cameras around the runner
     out:str=None, # CSV file for the errors of every clip and view

@@ -73,6 +73,8 @@ def check_poses(
     for v,dims in (('position', {'time','space','keypoint','individual'}), ('confidence', {'time','keypoint','individual'})):
         if v not in ds: raise PoseError(f'the data set has no variable {v!r}; it has {", ".join(map(str, ds.data_vars)) or "none"}')
         if set(ds[v].dims)!=dims: raise PoseError(f'{v} has dims {ds[v].dims}; needed are {sorted(dims)}')
+    for c in ('time', 'space', 'keypoint', 'individual'):
+        if c not in ds.coords: raise PoseError(f'the data set has no coordinate {c!r}')
     skel, frame = ds.attrs.get('skeleton'), ds.attrs.get('frame')
     if tuple(ds.keypoint.values)!=SKELETONS[skel].keypoints if skel in SKELETONS else True:
         raise PoseError(f'the keypoints are not those of skeleton {skel!r}')
@@ -147,7 +149,10 @@ def save_poses(
 ) -> Path: # The path written
     "Save a pose data set as netCDF"
     check_poses(ds); path = Path(path); tmp = path.with_name(path.name+'.part')
-    ds = ds.assign_attrs({k: v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else 'json:'+json.dumps(v) for k,v in ds.attrs.items()})
+    def stored(v):
+        v = v.item() if isinstance(v, np.generic) else v
+        return v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else 'json:'+json.dumps(v)
+    ds = ds.assign_attrs({k: stored(v) for k,v in ds.attrs.items()})
     enc = dict(zlib=True, complevel=4)
     ds.to_netcdf(tmp, engine='h5netcdf', encoding=dict(position=enc, confidence=enc)); tmp.replace(path)
     return path

@@ -27,7 +27,7 @@ def _open(path):
     path = Path(path)
     if not path.exists(): raise VideoNotFound(f'there is no file {path}')
     if path.is_dir(): raise VideoError(f'{path} is a folder, not a video')
-    try: box = av.open(str(path))
+    try: box = av.open(str(path.absolute()))  # absolute: FFmpeg takes the 12 of 12:30.mp4 for a protocol
     except (av.error.FFmpegError, OSError, ValueError):
         n = path.stat().st_size
         raise VideoError(f'{path} ({n} bytes) cannot be read as a video: it is another kind of file or was cut off') from None
@@ -262,7 +262,7 @@ class VideoWriter:
         if not fps>0: raise VideoError(f'fps is {fps}: a video needs a frame rate above 0')
         self.path,self.part,self.size,self.fps = Path(path), Path(f'{path}.part'), (width, height), fps
         self.n,self.t0,self.error = 0,None,None
-        self.box = av.open(str(self.part), 'w', format='mp4', options=dict(movflags='+faststart'))
+        self.box = av.open(str(self.part.absolute()), 'w', format='mp4', options=dict(movflags='+faststart'))
         rate = Fraction(fps).limit_denominator(1001)
         s = self.stream = self.box.add_stream('libx264', rate=rate, options=dict(crf=str(crf), preset=preset))
         s.width,s.height,s.pix_fmt = width+width%2, height+height%2, 'yuv420p'

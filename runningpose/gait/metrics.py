@@ -111,8 +111,9 @@ def penalties(
     fps, legs = pose3d.attrs['fps'], pose3d.position.sel(keypoint=[s+k for s in 'LR' for k in ('Knee','Ankle','HeelBack','Forefoot')])
     out = {'events': sure, 'few steps': n/(n+2), 'coverage': float(legs.notnull().all(['space','keypoint']).mean())}
     if metric in ('contact_time', 'flight_time', 'swing_time', 'duty_factor'): out['frame rate'] = min(1., fps/60)
-    if metric in ('vertical_oscillation', 'trunk_lean') and pose3d.attrs['frame']=='camera': out['camera frame'] = .7
-    if metric in _SCALED and not pose3d.attrs.get('height'): out['scale'] = .7
+    a = pose3d.attrs; assumed = lambda k: str(a.get(k, '')).startswith('assumed')
+    if metric in ('vertical_oscillation', 'trunk_lean') and (a['frame']=='camera' or assumed('up')): out['camera level'] = .7
+    if metric in _SCALED and (assumed('scale_source') or not a.get('height')): out['scale'] = .7
     return out
 
 # %% ../../nbs/gait/53_metrics.ipynb #12af8398

@@ -49,6 +49,7 @@ class Trainer:
         seed: int = 0, # Seed of weights and data
         device: str = 'cpu', # 'cpu' or 'cuda'
     ):
+        if device!='cpu' and not torch.cuda.is_available(): raise ValueError(f'there is no {device} on this machine; train on cpu')
         torch.manual_seed(seed); self.cfg, self.steps, self.lr, self.batch, self.frames, self.device = cfg, steps, lr, batch, frames, device
         self.bank, self.gen = MotionBank(motions), torch.Generator().manual_seed(seed)
         self.net = make_lifter(cfg).to(device); self.ema = make_lifter(cfg).to(device); self.ema.load_state_dict(self.net.state_dict())
@@ -77,8 +78,9 @@ def save_state(
     path, # Checkpoint, without suffix
 ) -> Path: # The lifter's file
     "Write the lifter and what is needed to carry on"
-    f = save_checkpoint(path, tr.ema, tr.cfg); s = f.with_suffix('.state'); tmp = s.with_name(s.name+'.part')
-    torch.save(dict(net=tr.net.state_dict(), opt=tr.opt.state_dict(), step=tr.step, history=tr.history, gen=tr.gen.get_state(), steps=tr.steps), tmp)
+    f = save_checkpoint(path, tr.ema, tr.cfg); s = checkpoint_file(f, '.state'); tmp = s.with_name(s.name+'.part')
+    torch.save(dict(net=tr.net.state_dict(), opt=tr.opt.state_dict(), step=tr.step, steps=tr.steps, history=tr.history,
+                    gen=tr.gen.get_state(), chance=torch.get_rng_state()), tmp)
     tmp.replace(s); return f
 
 def load_state(
@@ -86,12 +88,12 @@ def load_state(
     path, # Checkpoint, without suffix
 ):
     "Carry on where `save_state` stopped"
-    f = Path(path).with_suffix('.state')
+    f = checkpoint_file(path, '.state')
     if not f.exists(): raise CheckpointError(f'there is no file {f} to resume from')
     s = torch.load(f, weights_only=True, map_location=tr.device)
     if s['steps']!=tr.steps: raise CheckpointError(f'{f.name} belongs to a run of {s["steps"]} steps, not {tr.steps}')
     tr.net.load_state_dict(s['net']); tr.ema.load_state_dict(load_checkpoint(path)[0].state_dict()); tr.opt.load_state_dict(s['opt'])
-    tr.step, tr.history = s['step'], s['history']; tr.gen.set_state(s['gen'].cpu())
+    tr.step, tr.history = s['step'], s['history']; tr.gen.set_state(s['gen'].cpu()); torch.set_rng_state(s['chance'].cpu())
 
 # %% ../../nbs/lifting/44_train.ipynb #2ec174b6
 def train(
@@ -106,6 +108,7 @@ def train(
     **kw
 ) -> tuple: # (network in eval mode, history as a DataFrame)
     "Train a lifter on motions; further arguments go to `Trainer`"
+    if steps<1: raise ValueError(f'{steps} training steps: at least one is needed')
     tr = Trainer(motions, cfg or LifterConfig(), steps, **kw); people = sorted({m.subject for m in motions})
     tr.cfg.training |= dict(subjects=people, seconds={p: round(sum(m.seconds for m in motions if m.subject==p), 1) for p in people}, steps=steps,
                             lr=tr.lr, batch=tr.batch, frames=tr.frames, torch=torch.__version__)
@@ -118,6 +121,6 @@ def train(
             acc = []; bar.set_postfix(loss=tr.history[-1]['loss'])
         if out and (tr.step%every==0 or tr.step==steps):
             if check: tr.history[-1] |= check(tr.ema.eval())
-            save_state(tr, out); Path(out).with_suffix('.history.json').write_text(json.dumps(tr.history))
+            save_state(tr, out); checkpoint_file(out, '.history.json').write_text(json.dumps(tr.history))
     bar.close()
     return tr.ema.eval(), pd.DataFrame(tr.history)

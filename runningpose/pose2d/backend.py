@@ -35,6 +35,7 @@ def infer_video(
     if backend not in BACKENDS: raise BackendError(f'no backend named {backend!r}; there are {", ".join(BACKENDS)}')
     info = probe(path); box = _check_box(select, box, info)
     n = int(((info.times>=(-np.inf if start is None else start-1e-6)) & (info.times<(np.inf if end is None else end))).sum())
+    if n==0: raise VideoError(f'{path} has no frame from {start} to {end} s: it runs from {info.times[0]:.3f} to {info.times[-1]:.3f} s')
     if n<MIN_FRAMES:
         raise VideoError(f'{path} has {n} frame{"s"*(n!=1)} to look at; at least {MIN_FRAMES} are needed, and a second or more for gait')
     ds = BACKENDS[backend](path, start=start, end=end, box=box, progress=progress, **options)
@@ -49,6 +50,8 @@ def _check_box(select, box, info):
     if select=='box' and box is None: raise BackendError("select='box' needs box=(x, y, width, height) in px")
     if box is None: return None
     x,y,w,h = (float(v) for v in box)
-    if w<=0 or h<=0 or x>=info.width or y>=info.height or x+w<=0 or y+h<=0:
-        raise BackendError(f'the box {tuple(box)} lies outside the picture of {info.width}x{info.height} px')
-    return x,y,w,h
+    if not np.isfinite([x, y, w, h]).all(): raise BackendError(f'the box {tuple(box)} needs four finite numbers: x, y, width, height in px')
+    x0,y0,x1,y1 = max(x, 0), max(y, 0), min(x+w, info.width), min(y+h, info.height)
+    if min(x1-x0, y1-y0)<16:
+        raise BackendError(f'the box {tuple(box)} covers less than 16 px of the picture of {info.width}x{info.height} px, or lies outside it')
+    return x0,y0,x1-x0,y1-y0

@@ -69,8 +69,8 @@ def merge(
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #d4549864
 def letterbox(
-    width: int, # Picture size, px
-    height: int,
+    width: int, # Picture width, px
+    height: int, # Picture height, px
 ) -> tuple: # Scale, and size and offset of the shrunk picture in the 224 x 224: (k, (w, h), (x, y))
     "How a picture is fitted into the detector's square"
     k = 224/max(width, height); w,h = max(1, round(width*k)), max(1, round(height*k))
@@ -197,8 +197,8 @@ class BlazePose:
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #b640b5e8
 def tiles(
-    width: int, # Picture size, px
-    height: int,
+    width: int, # Picture width, px
+    height: int, # Picture height, px
     level: int, # 1: tiles as high as the shorter side; 2: half of it
 ) -> list: # Tiles x0, y0, x1, y1, px
     "Square tiles that overlap by half or more"
@@ -256,6 +256,7 @@ def infer_blazepose(
     "Follow one person through a video with BlazePose"
     info,net = probe(path), BlazePose(model, threads, box)
     seen = [(f.time, step(net, f)) for f in read_frames(path, start, end, progress=progress, info=info)]
+    if not seen: raise VideoError(f'{path}: no frame from {start} to {end} s could be decoded')
     p = np.stack([np.full((33,4), np.nan) if q is None else q for _,q in seen])
     pos,conf = p[...,:2], np.nan_to_num(p[...,2]*p[...,3])
     box_attr: dict = {} if box is None else dict(box=[float(v) for v in box])
