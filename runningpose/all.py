@@ -47,7 +47,8 @@ _all_ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_po
         'fetch', 'find', 'WeightsError',
         'save_trc', 'load_trc',
         'infer_video', 'clean', 'NoPersonError',
-        'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22', 'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'summary', 'published_results',
+        'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
+        'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'summary', 'published_results',
         'to_world', 'joint_angles', 'gait_events', 'gait_metrics',
         'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report',
         'analyze', 'write_results', 'Analysis']

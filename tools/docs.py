@@ -1,6 +1,7 @@
 "Build the static site into docs/ with smalldocs, then check it: broken links, missing anchors and orphan pages are errors."
 import json, re, shutil, subprocess, sys, tempfile, warnings
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag
 
@@ -71,9 +72,10 @@ def site_errors(out, base, syms):
             elif frag and rel in pages and unquote(frag) not in pages[rel].ids: errs.append(f'{name}: no anchor for {link}')
     errs += [f'{p}: no other page links to it; add it to nbs/sidebar.yml' for p in pages if p!='index.html' and p not in linked]
     for mod,d in syms.items():
+        public = set(getattr(import_module(mod), '__all__', ()))     # helpers have no page of their own
         for sym,(url,_) in d.items():
             page,frag = urldefrag(url)
-            if '.' not in sym[len(mod)+1:] and not (page in pages and frag in pages[page].ids): errs.append(f'{sym}: nothing at {url}')
+            if sym[len(mod)+1:] in public and not (page in pages and frag in pages[page].ids): errs.append(f'{sym}: nothing at {url}')
     found = {urldefrag(o['href'])[0] for o in json.loads((out/'search.json').read_text(encoding='utf-8'))}
     return errs + [f'{p}: not in search.json' for p in pages if p not in found]
 

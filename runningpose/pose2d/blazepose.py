@@ -238,7 +238,8 @@ def step(
     if p is None:
         net.roi = None; net.lost += 1; net.unseen += 1
         return None
-    net.roi, net.last = roi_from(*net.calm(p[33:35,:2], frame.time, net.roi.side)), p[33,:2]
+    side = roi_from(p[33,:2], p[34,:2]).side
+    net.roi, net.last = roi_from(*net.calm(p[33:35,:2], frame.time, side)), p[33,:2]
     net.seen += 1; net.unseen = 0
     return p[:33]
 
