@@ -44,10 +44,11 @@ def check_out(
     if out.is_file(): raise OutputError(f'{out} is a file; a folder is needed for the results')
     if other := sorted({p.name for p in out.iterdir()}-RESULT_FILES) if out.is_dir() else []:
         raise OutputError(f'{out} holds other files ({", ".join(other[:3])}); name a new folder, or one with earlier results only')
-    top = next(p for p in (out, *out.parents) if p.is_dir())
+    top = next(p for p in out.parents if p.exists())
+    if not top.is_dir(): raise OutputError(f'{out} cannot be made: {top} is a file')
     try:
-        with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else top): pass
-    except OSError as e: raise OutputError(f'no results can be written in {top} ({e.strerror or e})') from None
+        with tempfile.TemporaryDirectory(dir=top): pass
+    except OSError as e: raise OutputError(f'{out} cannot be written: {top} admits no new files ({e.strerror or e})') from None
     return out
 
 @contextmanager

@@ -63,11 +63,11 @@ def test_unwritable_folder(tmp_path):
 
 def test_box_is_checked(tmp_path): complains(tmp_path, film(tmp_path/'a.mp4'), '--out', tmp_path/'o', '--box', '1,2,3', about='x,y,width,height')
 
-def test_no_network_and_no_weights(tmp_path):
-    nowhere = 'http://127.0.0.1:9'; (tmp_path/'w').mkdir(); (tmp_path/'c'/'runningpose'/'weights').mkdir(parents=True)
-    said = complains(tmp_path, film(tmp_path/'a.mp4'), '--out', tmp_path/'o', about='RUNNINGPOSE_WEIGHTS', RUNNINGPOSE_WEIGHTS=str(tmp_path/'w'),
-                     XDG_CACHE_HOME=str(tmp_path/'c'), LOCALAPPDATA=str(tmp_path/'c'), HOME=str(tmp_path), http_proxy=nowhere, https_proxy=nowhere,
-                     HTTPS_PROXY=nowhere, npm_config_https_proxy=nowhere, npm_config_fetch_retries='0', npm_config_cache=str(tmp_path/'c'/'npm'),
+def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
+    nowhere, home, own = 'http://127.0.0.1:9', str(tmp_path_factory.mktemp('home')), str(tmp_path_factory.mktemp('weights'))
+    said = complains(tmp_path, film(tmp_path/'a.mp4'), '--out', tmp_path/'o', about='RUNNINGPOSE_WEIGHTS', RUNNINGPOSE_WEIGHTS=own,
+                     XDG_CACHE_HOME=home, LOCALAPPDATA=home, HOME=home, http_proxy=nowhere, https_proxy=nowhere,
+                     HTTPS_PROXY=nowhere, npm_config_https_proxy=nowhere, npm_config_fetch_retries='0', npm_config_cache=home,
                      PIP_RETRIES='0', PIP_NO_INDEX='1', PATH='')
     for way in ('RUNNINGPOSE_WEIGHTS', 'cache', 'https://', 'mediapipe'): assert way in said
 
@@ -81,7 +81,8 @@ def test_nobody_in_the_film(tmp_path): complains(tmp_path, film(tmp_path/'empty.
 def test_interrupted(tmp_path, how):
     "An interrupted run leaves no folder that looks finished"
     p = subprocess.Popen([BIN, str(find('sample')), '--out', str(tmp_path/'o'), '--box', '1168,400,594,594', '--start', '2.53', '--end', '4.5'],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a job in the background ignores Ctrl-C otherwise
     t = time.time()
     while not list(tmp_path.glob('.o.*.part/overlay.mp4*')) and p.poll() is None and time.time()-t<100: time.sleep(.02)
     assert p.poll() is None, p.stderr.read().decode()
