@@ -142,7 +142,8 @@ def clean(
     pos,conf = pose_arrays(kp2d); pos = pos.astype(float); t = kp2d.time.values/slowdown; skel = skeleton(kp2d.attrs['skeleton'])
     swapped = leg_swaps(pos, skel) if legs else np.zeros(len(pos), bool)
     pos,conf = swap_legs(pos, swapped, skel), swap_legs(conf, swapped, skel); conf[swapped] *= .8
-    out = jumps(pos, .03*body_height(pos)).any(-1) if outliers else np.zeros(conf.shape, bool)
+    size = .03*body_height(pos); out = np.zeros(conf.shape, bool)
+    for k in range(len(skel)) if outliers else (): out[:,k] = jumps(pos[:,k], size).any(-1) # point by point, or an hour needs gigabytes
     pos[out] = np.nan; filled = np.zeros(conf.shape, bool)
     for k in range(len(skel)):
         known = ~np.isnan(pos[:,k]).any(-1); pos[:,k],filled[:,k] = fill_gaps(t, pos[:,k], max_gap)
