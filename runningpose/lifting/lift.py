@@ -102,6 +102,7 @@ def _camera_for(kp2d, camera):
     if not (w and h): raise ValueError('give the camera, or a data set whose attributes say image_width and image_height in px')
     return phone_camera(int(w), int(h))
 
+# %% ../../nbs/lifting/45_lift.ipynb #308415db
 def in_blocks(
     f, # Function of first and last frame + 1, gives an array with one row per frame
     n: int, # Frames
@@ -121,6 +122,7 @@ def _joints(net, rays, conf, seen, fps, size):
     usable = known[0].numpy() & (maximum_filter1d(seen[:,_BODY].sum(1), int(.3*fps)|1)>=6)
     return np.where(usable[:,None,None], body+root_path(body, rays, conf, fps)[:,None], np.nan).astype(np.float32)
 
+# %% ../../nbs/lifting/45_lift.ipynb #cae7d844
 def check_height(
     height: float|None, # Stature, m, or None for unknown
 ):

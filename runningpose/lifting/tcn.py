@@ -103,6 +103,7 @@ def make_lifter(
     "The network a configuration describes"
     return TCN(n_keypoints*3, n_joints*3, cfg.widths, cfg.channels, cfg.dropout, cfg.causal)
 
+# %% ../../nbs/lifting/42_tcn.ipynb #cba2f5c5
 def checkpoint_file(
     path, # A lifter's file, or the name its files have in common
     suffix: str = '.safetensors', # Which of its files
