@@ -39,12 +39,12 @@ np.savez(out, xy=np.array(xy, float), rect=np.array(rect, float))
 
 def masked_clip(path):
     "The woman of the sample clip, frames 76 to 195, the rest black"
-    from runningpose.pose2d.blazepose import infer_blazepose
+    from runningpose.pose2d.around import infer_blazepose
     from runningpose.poses import pose_arrays
-    from runningpose.video import VideoWriter, probe, read_frames
+    from runningpose.video import Clip, VideoWriter, probe, read_frames
     from runningpose.weights import fetch
     clip = fetch('sample'); info = probe(clip); part = dict(start=info.times[76]-1e-3, end=info.times[196]-1e-3)
-    xy = pose_arrays(infer_blazepose(clip, box=(1168,400,594,594), raw=True, **part))[0]
+    xy = pose_arrays(infer_blazepose(Clip(clip, **part), (1168,400,594,594), raw=True))[0]
     with VideoWriter(path, info.width, info.height, info.fps, crf=12) as out:
         for f,p in zip(read_frames(clip, **part), xy, strict=True):
             lo,hi = np.maximum(p.min(0)-120, 0).astype(int), (p.max(0)+120).astype(int)
@@ -53,14 +53,14 @@ def masked_clip(path):
 
 def follow(clip, model, rect):
     "Our points, px, shape (T, 33, 2): of our own track, and in the squares MediaPipe looked at, counted as it counts"
-    from runningpose.pose2d.blazepose import BlazePose, Roi, step
-    from runningpose.video import read_frames
-    net,own,same = BlazePose(model),[],[]
-    for i,f in enumerate(read_frames(clip)):
-        p = step(net, f); q = net.landmarks(f, Roi(*rect[i-1])) if i and not np.isnan(rect[i-1]).any() else None
-        own.append(np.full((33,2), np.nan) if p is None else p[:,:2])
+    from runningpose.pose2d.blazepose import BlazePose, Roi
+    from runningpose.pose2d.follow import Follower, follow as track
+    from runningpose.video import Clip
+    film,net = Clip(clip),BlazePose(model); own = track(Follower(net, film.fps), film.frames())[1]; same = []
+    for i,f in enumerate(film.frames()):
+        q = net.landmarks(f, Roi(*rect[i-1])) if i and not np.isnan(rect[i-1]).any() else None
         same.append(np.full((33,2), np.nan) if q is None else q[:33,:2]+(rect[i-1][2]/256-1)/2)
-    return np.array(own), np.array(same)
+    return np.array([np.full((33,2), np.nan) if p is None else p[:33,:2] for p in own]), np.array(same)
 
 def differ(a, b, height):
     "Median and 95th percentile of the distance of every point, % of `height`"

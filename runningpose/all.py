@@ -6,13 +6,16 @@
 __all__ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_pose', 'poses_dataset', 'check_poses',
            'pose_arrays', 'points', 'like', 'resample', 'save_poses', 'load_poses', 'to_frame', 'from_frame',
            'PoseError', 'Camera', 'phone_camera', 'look_at', 'project', 'undistort', 'world_to_camera',
-           'camera_to_world', 'synthetic_runner', 'probe', 'read_frames', 'VideoWriter', 'write_gif', 'VideoError',
-           'fetch', 'find', 'WeightsError', 'save_trc', 'load_trc', 'infer_video', 'clean', 'NoPersonError', 'Motion',
-           'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22', 'LifterConfig',
-           'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'summary',
-           'published_results', 'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'plot_angles', 'plot_cycles',
-           'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report', 'analyze', 'write_results',
-           'Analysis']
+           'camera_to_world', 'synthetic_runner', 'probe', 'Clip', 'read_frames', 'camera_motion', 'VideoWriter',
+           'write_gif', 'VideoError', 'fetch', 'find', 'WeightsError', 'save_trc', 'load_trc', 'read_archive',
+           'save_data_2d', 'load_data_2d', 'infer_video', 'clean', 'light_copy', 'NoPersonError', 'SelectError',
+           'KeypointsError', 'from_openpose', 'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc',
+           'from_sleap', 'from_movement', 'to_movement', 'from_detectron_npz', 'People', 'read_detections',
+           'link_people', 'choose_person', 'person_poses', 'Motion', 'load_mocap', 'load_shared', 'from_poses',
+           'leave_out', 'mocap21_to_runningpose22', 'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint',
+           'lift', 'train', 'evaluate', 'summary', 'published_results', 'to_world', 'joint_angles', 'gait_events',
+           'gait_metrics', 'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame',
+           'write_report', 'analyze', 'write_results', 'Analysis']
 
 # %% ../nbs/90_all.ipynb #31284fed
 from .skeleton import *
@@ -22,7 +25,12 @@ from .synthetic import *
 from .video import *
 from .weights import *
 from .formats import *
+from .archives import *
+from .camera_motion import *
+from .data.prepare_2d import *
 from .pose2d.backend import *
+from .pose2d.people import *
+from .pose2d.importers import *
 from .pose2d.clean import *
 from .lifting.dataset import *
 from .lifting.tcn import *
@@ -43,10 +51,12 @@ _all_ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_po
         'poses_dataset', 'check_poses', 'pose_arrays', 'points', 'like', 'resample', 'save_poses', 'load_poses', 'to_frame', 'from_frame', 'PoseError',
         'Camera', 'phone_camera', 'look_at', 'project', 'undistort', 'world_to_camera', 'camera_to_world',
         'synthetic_runner',
-        'probe', 'read_frames', 'VideoWriter', 'write_gif', 'VideoError',
+        'probe', 'Clip', 'read_frames', 'camera_motion', 'VideoWriter', 'write_gif', 'VideoError',
         'fetch', 'find', 'WeightsError',
-        'save_trc', 'load_trc',
-        'infer_video', 'clean', 'NoPersonError',
+        'save_trc', 'load_trc', 'read_archive', 'save_data_2d', 'load_data_2d',
+        'infer_video', 'clean', 'light_copy', 'NoPersonError', 'SelectError', 'KeypointsError',
+        'from_openpose', 'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc', 'from_sleap', 'from_movement', 'to_movement', 'from_detectron_npz',
+        'People', 'read_detections', 'link_people', 'choose_person', 'person_poses',
         'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
         'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'summary', 'published_results',
         'to_world', 'joint_angles', 'gait_events', 'gait_metrics',

@@ -6,21 +6,22 @@ import av
 import numpy as np
 import pytest
 
-from runningpose.video import VideoWriter
+from runningpose.video import Clip, VideoWriter
 from runningpose.weights import find
 
 BIN = Path(sys.executable).parent/('runningpose.exe' if os.name=='nt' else 'runningpose')
 needs_weights = pytest.mark.skipif(not (find('detector') and find('heavy')), reason='the weights of BlazePose are not on this machine')
 needs_sample = pytest.mark.skipif(not find('sample'), reason='the sample clip is not on this machine')
 
-def run(*args, **env):
-    return subprocess.run([BIN, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=os.environ | env, timeout=120)
+def run(*args, command='runningpose', cwd=None, **env):
+    return subprocess.run([BIN.with_stem(command), *map(str, args)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env=os.environ | env, timeout=120)
 
-def complains(folder, *args, about, **env):
+def complains(folder, *args, about, command='runningpose', **env):
     "The command fails in one sentence that names the trouble, and leaves only what was there"
-    before = sorted(folder.rglob('*')); r = run(*args, **env)
+    before = sorted(folder.rglob('*')); r = run(*args, command=command, **env)
     assert r.returncode==2, r.stderr
-    said = [s for s in r.stderr.splitlines() if s.startswith('runningpose: ')]
+    said = [s for s in r.stderr.splitlines() if s.startswith(f'{command}: ')]
     assert len(said)==1 and about in said[0] and 'Traceback' not in r.stderr, r.stderr
     assert sorted(folder.rglob('*'))==before
     return said[0]
@@ -71,6 +72,9 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
                      PIP_RETRIES='0', PIP_NO_INDEX='1', PATH='')
     for way in ('RUNNINGPOSE_WEIGHTS', 'cache', 'https://', 'mediapipe'): assert way in said
 
+def test_slow_motion_is_filmed_faster(tmp_path):
+    complains(tmp_path, film(tmp_path/'a.mp4'), '--out', tmp_path/'o', '--real-fps', '12', about='real_fps is 12')
+
 @needs_weights
 def test_nobody_in_the_film(tmp_path): complains(tmp_path, film(tmp_path/'empty.mp4'), '--out', tmp_path/'o', about='no person')
 
@@ -89,3 +93,41 @@ def test_interrupted(tmp_path, how):
     p.send_signal(how); p.wait(30)
     assert not (tmp_path/'o').exists()
     if how==signal.SIGINT: assert p.returncode==130 and not list(tmp_path.iterdir())
+
+def test_infer_video_mistakes(tmp_path):
+    "An empty folder, other endings, no videos, an unknown backend"
+    wrong = lambda *args, about: complains(tmp_path, *args, '--output-dir', tmp_path/'o', about=about, command='runningpose_infer_video')
+    (tmp_path/'empty').mkdir(); (tmp_path/'clips').mkdir(); film(tmp_path/'clips'/'a.mov', 3); (tmp_path/'bad').mkdir()
+    for n in ('x.mp4', 'y.mp4'): (tmp_path/'bad'/n).write_text('no video')
+    wrong(tmp_path/'empty', about='it is empty'); wrong(tmp_path/'clips', about='1 .mov'); wrong(tmp_path/'bad', about='none of 2 videos')
+    wrong(tmp_path/'clips', '--image-ext', 'mov', '--backend', 'yolo', about='blazepose')
+
+def test_prepare_data_2d_mistakes(tmp_path):
+    "Missing flags, an empty folder, an archive that was cut off, one that holds more than arrays"
+    wrong = lambda *args, about: complains(tmp_path, *args, about=about, command='runningpose_prepare_data_2d_custom')
+    class Evil:
+        def __reduce__(self): return os.system, (f'touch {tmp_path/"trap"}',)
+    for n in ('empty', 'cut', 'evil', 'other'): (tmp_path/n).mkdir()
+    evil = np.empty(3, object); evil[:] = [Evil()]*3; np.savez(tmp_path/'evil'/'a.mp4.npz', boxes=evil, keypoints=evil, metadata=evil)
+    np.savez(tmp_path/'other'/'a.mp4.npz', x=np.eye(3)); whole = (tmp_path/'other'/'a.mp4.npz').read_bytes()
+    (tmp_path/'cut'/'a.mp4.npz').write_bytes(whole[:len(whole)//2])
+    wrong(about='-i is missing'); wrong('-i', tmp_path/'empty', about='-o is')
+    for n,about in (('empty', 'no .npz'), ('cut', 'cut off'), ('evil', 'nothing of it was run'), ('other', 'no boxes')):
+        wrong('-i', tmp_path/n, '-o', 'x', about=about)
+
+@needs_weights
+@needs_sample
+def test_the_two_commands_of_the_original(tmp_path):
+    "A folder with a good video and a bad one, then the data set, read as VideoPose3D reads it"
+    (tmp_path/'in').mkdir(); (tmp_path/'in'/'bad.mp4').write_text('no video')
+    with VideoWriter(tmp_path/'in'/'walk.mp4', 884, 496, 30) as w:
+        for f in Clip(find('sample'), 2.53, 2.9).frames(): w.write(f.rgb(884, 496))
+    r = run('--cfg', 'COCO-Keypoints/keypoint_rcnn_R_101_FPN_3x.yaml', '--output-dir', 'out', '--image-ext', 'mp4', '--backend', 'blazepose', '--select',
+            '584,200,297,297', 'in', command='runningpose_infer_video', cwd=tmp_path)
+    assert r.returncode==1 and '1 of 2 videos done; failed: bad.mp4' in r.stderr, r.stderr
+    assert sorted(f.name for f in (tmp_path/'out').iterdir())==['walk.mp4.nc', 'walk.mp4.npz']
+    r = run('-i', 'out', '-o', 'mine', command='runningpose_prepare_data_2d_custom', cwd=tmp_path); assert r.returncode==0, r.stderr
+    data = np.load(tmp_path/'data_2d_custom_mine.npz', allow_pickle=True); meta = data['metadata'].item()
+    track = data['positions_2d'].item()['walk.mp4']['custom'][0]
+    assert track.shape[1:]==(17, 2) and track.dtype==np.float32 and np.isfinite(track).all() and 584<track[0,11,0]<750
+    assert (meta['layout_name'], meta['num_joints'], meta['video_metadata']) == ('coco', 17, {'walk.mp4': {'w': 884, 'h': 496}})

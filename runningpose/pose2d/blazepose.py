@@ -4,22 +4,19 @@
 
 # %% auto #0
 __all__ = ['Person', 'Roi', 'anchors', 'decode', 'overlap', 'merge', 'letterbox', 'roi_from', 'roi_matrix', 'refine',
-           'without_mask', 'Net', 'OneEuro', 'BlazePose', 'tiles', 'find_person', 'step', 'infer_blazepose']
+           'without_mask', 'Net', 'OneEuro', 'BlazePose']
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #34ab3b35
 import os
 from collections import namedtuple
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 import cv2, flatbuffers
 import numpy as np
-import xarray as xr
 from ai_edge_litert import schema_py_generated as tfl
 from ai_edge_litert.interpreter import Interpreter
-from ..poses import *
-from ..skeleton import *
-from ..video import *
 from ..weights import *
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #c9c9d213
@@ -33,7 +30,8 @@ def anchors() -> np.ndarray: # Centres x, y in 0..1 of the detector's picture, s
     return np.concatenate(out)
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #2584c7f0
-Person = namedtuple('Person', 'score box centre rim') # 0..1; x0, y0, x1, y1; hip centre; point on the circle around the body, px
+# 0..1; x0, y0, x1, y1; hip centre; point on the circle around the body; between the shoulders, px
+Person = namedtuple('Person', 'score box centre rim shoulders')
 
 def decode(
     raw: np.ndarray, # Detector output, shape (2254, 12)
@@ -101,14 +99,11 @@ def refine(
     heat: np.ndarray, # Heat map logits, shape (64, 64, 39)
 ) -> np.ndarray: # Points, px of the cut-out, shape (39, 2)
     "Sharpen points by their heat maps"
-    out = xy.copy()
-    for k,(x,y) in enumerate((xy/4).astype(int)):
-        if not (0<=x<64 and 0<=y<64): continue
-        x0,y0 = max(x-3, 0), max(y-3, 0)
-        p = 1/(1+np.exp(-heat[y0:y+4, x0:x+4, k]))
-        if p.max()<.5: continue
-        out[k] = 4*(x0+(p.sum(0)*np.arange(p.shape[1])).sum()/p.sum()), 4*(y0+(p.sum(1)*np.arange(p.shape[0])).sum()/p.sum())
-    return out
+    near = np.arange(-3, 4); x,y = (xy/4).astype(int).T; u,v = x[:,None]+near, y[:,None]+near; inside = lambda i: (i>=0)&(i<64)
+    logits = heat[v.clip(0, 63)[:,:,None], u.clip(0, 63)[:,None,:], np.arange(len(xy))[:,None,None]]
+    p = inside(v)[:,:,None]*inside(u)[:,None,:]/(1+np.exp(-logits)); ok = inside(x) & inside(y) & (p.max((1,2))>=.5)
+    mean = np.stack([(p.sum(1)*u).sum(1), (p.sum(2)*v).sum(1)], -1)/np.maximum(p.sum((1,2)), 1e-9)[:,None]
+    return np.where(ok[:,None], 4*mean, xy)
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #7ac60f92
 def without_mask(
@@ -164,104 +159,33 @@ class OneEuro:
 
 # %% ../../nbs/pose2d/30_blazepose.ipynb #346531fb
 class BlazePose:
-    "Detector, landmark model and the track of one person"
+    "The detector and the landmark model"
     def __init__(self,
         model: str = 'heavy', # 'heavy' or 'full'
         threads: int = 2, # CPU threads of the networks
-        box: tuple|None = None, # Where the person is in the first frame: x, y, width, height, px
     ):
         if model not in ('heavy', 'full'): raise ValueError(f'BlazePose has the models heavy and full, not {model!r}')
         files = fetch('detector'), fetch(model)
-        self.model, self.sha256 = model, sha256(files[1])
-        self.detector = Net(files[0].read_bytes(), threads); self.points = Net(without_mask(files[1].read_bytes()), threads)
-        self.box = box
-        self.roi: Roi|None = None # where to look in the next frame
-        self.calm = OneEuro() # keeps the square from trembling
-        self.last = None if box is None else np.array([box[0]+box[2]/2, box[1]+box[3]/2]) # where the person was last, px
-        self.seen = self.lost = self.unseen = self.calls = 0 # frames with the person, without, since the last sight; detector runs
+        self.model,self.sha256 = model, sha256(files[1])
+        self.calls,self.workers = 0, min(2, threads) # detector runs; landmark models that can work at the same time
+        self.detector,self.busy = Net(files[0].read_bytes(), 1),Lock(); part = without_mask(files[1].read_bytes())
+        self.points: SimpleQueue = SimpleQueue()
+        for _ in range(self.workers): self.points.put(Net(part, max(1, threads//self.workers)))
     def detect(self, rgb, at=(0, 0), scale=1.):
         "People in an RGB picture that is `scale` as large as the original, whose corner lies at `at` (px of the original)"
         k,size,(x,y) = letterbox(rgb.shape[1], rgb.shape[0]); self.calls += 1
         im = np.full((224,224,3), -1, np.float32)
         im[y:y+size[1], x:x+size[0]] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)/np.float32(127.5)-1
-        out = self.detector(im); f = 224/k/scale
+        with self.busy: out = self.detector(im)
+        f = 224/k/scale
         px = lambda v: (v.reshape(-1, 2)-[x/224, y/224])*f+at
-        return [Person(float(s), px(v[:4]).ravel(), px(v[4:6])[0], px(v[6:8])[0])
+        return [Person(float(s), px(v[:4]).ravel(), *px(v[4:10]))
                 for s,v in merge(*decode(out[1,2254,12], out[1,2254,1][:,0]))]
     def landmarks(self, frame, roi):
         "Points in a square: x, y (px), visibility and presence, shape (39, 4); None if nobody is there"
-        m = roi_matrix(roi); out = self.points(frame.warp(m, 256, 256).astype(np.float32)/255)
+        m = roi_matrix(roi); x = frame.warp(m, 256, 256)*np.float32(1/255); net = self.points.get()
+        try: out = net(x)
+        finally: self.points.put(net)
         if out[1,1][0]<.5: return None
         p = out[1,195].reshape(39, 5); xy = refine(p[:,:2], out[1,64,64,39])
         return np.c_[xy@m[:,:2].T+m[:,2], 1/(1+np.exp(-p[:,3:5]))]
-
-# %% ../../nbs/pose2d/30_blazepose.ipynb #b640b5e8
-def tiles(
-    width: int, # Picture width, px
-    height: int, # Picture height, px
-    level: int, # 1: tiles as high as the shorter side; 2: half of it
-) -> list: # Tiles x0, y0, x1, y1, px
-    "Square tiles that overlap by half or more"
-    t = min(width, height)//level
-    places = lambda n: np.linspace(0, n-t, int(np.ceil((n-t)/(t/2)))+1).astype(int)
-    return [(int(x), int(y), int(x)+t, int(y)+t) for y in places(height) for x in places(width)]
-
-def find_person(
-    net: BlazePose, # Detector and track
-    frame: Frame, # The picture
-) -> tuple: # A `Person` or None, and whether it was found in a part of the picture
-    "The person to follow in this frame"
-    def pick(people): return max(people, key=lambda p: p.score if net.last is None else -np.hypot(*(p.centre-net.last)))
-    if net.box is not None and not net.seen:
-        x,y,w,h = (round(v) for v in net.box)
-        if found := net.detect(frame.crop_rgb(x, y, x+w, y+h), (x, y)): return pick(found), True
-    k,size,_ = letterbox(frame.width, frame.height)
-    if found := net.detect(frame.rgb(*size), scale=k): return pick(found), False
-    for level in (1, 2) if net.unseen%10==0 else ():
-        parts = [q for q in tiles(frame.width, frame.height, level) if q[2]-q[0]<max(frame.width, frame.height)]
-        found = [p for q in parts for p in net.detect(frame.crop_rgb(*q), q[:2]) if p.score>.6]
-        if found: return pick(found), True
-    return None, False
-
-# %% ../../nbs/pose2d/30_blazepose.ipynb #51fd6afc
-def step(
-    net: BlazePose, # Networks and track; the track moves on
-    frame: Frame, # The next picture
-) -> np.ndarray|None: # x, y (px), visibility, presence, shape (33, 4); None if the person is not seen
-    "Follow the person into the next frame"
-    again,p = False,None
-    if net.roi is None:
-        person,again = find_person(net, frame)
-        if person is not None: net.roi, net.calm = roi_from(person.centre, person.rim), OneEuro()
-    if net.roi is not None: p = net.landmarks(frame, net.roi)
-    if p is not None and again: p = net.landmarks(frame, roi_from(p[33,:2], p[34,:2]))
-    if p is None:
-        net.roi = None; net.lost += 1; net.unseen += 1
-        return None
-    side = roi_from(p[33,:2], p[34,:2]).side
-    net.roi, net.last = roi_from(*net.calm(p[33:35,:2], frame.time, side)), p[33,:2]
-    net.seen += 1; net.unseen = 0
-    return p[:33]
-
-# %% ../../nbs/pose2d/30_blazepose.ipynb #4b632c8d
-def infer_blazepose(
-    path, # Video file
-    model: str = 'heavy', # 'heavy' or 'full'
-    start: float|None = None, # First time, s on the file's clock
-    end: float|None = None, # Frames from this time on are left out, s
-    box: tuple|None = None, # Where the person is in the first frame: x, y, width, height, px
-    raw: bool = False, # The 33 points of BlazePose instead of halpe_26
-    progress: bool = False, # Show a bar, if in a terminal
-    threads: int = 2, # CPU threads of the networks
-) -> xr.Dataset: # Keypoints, px, in every frame
-    "Follow one person through a video with BlazePose"
-    info,net = probe(path), BlazePose(model, threads, box)
-    seen = [(f.time, step(net, f)) for f in read_frames(path, start, end, progress=progress, info=info)]
-    if not seen: raise VideoError(f'{path}: no frame from {start} to {end} s could be decoded')
-    p = np.stack([np.full((33,4), np.nan) if q is None else q for _,q in seen])
-    pos,conf = p[...,:2], np.nan_to_num(p[...,2]*p[...,3])
-    box_attr: dict = {} if box is None else dict(box=[float(v) for v in box])
-    if not raw: pos,conf = convert(pos, 'blazepose_33', 'halpe_26', conf)
-    return poses_dataset(pos, conf, 'blazepose_33' if raw else 'halpe_26', time=np.array([t for t,_ in seen]), fps=info.fps,
-        image_width=info.width, image_height=info.height, rotation=info.rotation, video=Path(path).name, backend='blazepose', model=model,
-        weights_sha256=net.sha256, frames_lost=net.lost, detector_calls=net.calls, **box_attr)

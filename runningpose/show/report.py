@@ -73,7 +73,8 @@ def report_data(
     sure = at(pd.Series(pose_arrays(kp2d)[1].mean(1), kp2d.time.values)); curves = at(angles)
     body = xyz-np.concatenate([root, np.zeros((len(root), 1))], 1)[:,None]
     return dict(
-        n=len(t), k=len(skel), frame=pose3d.attrs['frame'], step=step, video_start=round(float(kp2d.time[0]), 4),
+        n=len(t), k=len(skel), frame=pose3d.attrs['frame'], step=step,
+        video_start=round(float(kp2d.time[0]), 4), slowdown=float(kp2d.attrs.get('slowdown', 1.)),
         bones=[[int(a), int(b), s] for (a,b),s in zip(skel.edges, skel.bone_sides)],
         time=pack(t, 1e4, '<i4'), root=pack(root, 1e3, '<i4'), xyz=pack(body, 1e3), seen=pack(sure, 100, '<u1'),
         curves=[dict(title=angle_title(n), sides={s: pack(curves[c], 100) for s,c in cols.items()}, strides=_strides(angles, events, cols))
@@ -182,6 +183,7 @@ def facts(
     t = kp2d.time.values; a = kp2d.attrs
     out = {'Duration': f'{t[-1]-t[0]+(np.median(np.diff(t)) if len(t)>1 else 0):.1f} s', 'Frames': f'{len(t)} at {a["fps"]:.4g} Hz',
            'Detector': str(a.get('backend') or a['source_software']), 'Runner seen in': f'{100*_seen_share(kp2d):.0f} % of frames'}
+    if a.get('slowdown', 1)!=1: out['Slow motion'] = f'{a["slowdown"]:.3g} times slower than life'
     if a.get('image_width'): out['Picture'] = f'{a["image_width"]} × {a["image_height"]} px'
     for name in ('cadence', 'speed'):
         m = metrics[(metrics.metric==name) & pd.to_numeric(metrics.value, errors='coerce').notna()]
