@@ -137,7 +137,10 @@ def limits(
     if info.missing: out.append(f'The file was cut off: {info.missing} of {info.missing+info.frames} frames are missing.')
     if raw.attrs.get('people', 1)>1: out.append(f'{raw.attrs["people"]} people were seen; one was followed ({raw.attrs.get("select", "largest")}).')
     if why := raw.attrs.get('select_unsure'): out.append(f'Whether it is the right person throughout is not certain: {why}.')
-    if (n := kp.attrs.get('clean_swapped', 0))>.05*kp.sizes['time']: out.append(f'Left and right legs had been exchanged in {n} frames and were put right.')
+    if (n := kp.attrs.get('clean_swapped', 0))>.05*kp.sizes['time']:
+        surer = '' if kp.attrs.get('clean_mirrored') else '; a second look makes it surer (--mirror)'
+        out.append(f'Left and right legs had been exchanged in {n} frames and were put right{surer}.')
+    if (n := kp.attrs.get('clean_apart', 0))>.2*kp.sizes['time']: out.append(f'The mirrored look saw nobody, or somebody else, in {n} frames.')
     if a.get('straightness', 1)<.8: out.append('The direction of the run is unsure: the runner may turn.')
     out += slow_motion(info, kp, metrics)+how_filmed(info, raw)
     if lost>0: out.append(f'Nobody was found in {100*lost:.0f} % of the frames.')

@@ -37,7 +37,8 @@ def says_what_is_wrong(
         except KeyboardInterrupt: print('\ninterrupted; the unfinished result was removed', file=sys.stderr); sys.exit(130)
         except (ValueError, OSError, ImportError) as e:
             if os.environ.get('RUNNINGPOSE_DEBUG'): raise
-            print(f'{f.__name__}: {" ".join(str(e).split())}', file=sys.stderr); sys.exit(2)
+            said = str(e).strip() if isinstance(e, ImportError) else ' '.join(str(e).split()) # installation lines stay lines
+            print(f'{f.__name__}: {said}', file=sys.stderr); sys.exit(2)
     return inner
 
 # %% ../nbs/80_cli.ipynb #1097812b
@@ -176,6 +177,11 @@ def _backend(name, cfg):
     if cfg and name!='detectron2': print(f'note: --cfg is for detectron2; {name} is used and does not need it', file=sys.stderr)
     return name, dict(model=cfg) if cfg and name=='detectron2' else {}
 
+def _folder(out):
+    "Make the folder for results"
+    if out.is_file(): raise ValueError(f'--output-dir {out} is a file; a folder is needed')
+    out.mkdir(parents=True, exist_ok=True)
+
 def _infer_one(video, out, backend, **options):
     "2D keypoints of one video as two files"
     ds = infer_video(video, backend, **options)
@@ -199,7 +205,7 @@ def runningpose_infer_video(
 ):
     "2D keypoints of one person in each video, as NAME.npz in the original's layout and NAME.nc"
     name,options = _backend(backend, cfg); videos,out = _videos(im_or_folder, image_ext), Path(output_dir); failed = {}
-    options |= {k: v for k,v in (('model', model), ('select', select), ('real_fps', real_fps)) if v is not None}; out.mkdir(parents=True, exist_ok=True)
+    options |= {k: v for k,v in (('model', model), ('select', select), ('real_fps', real_fps)) if v is not None}; _folder(out)
     for v in videos:
         try: _infer_one(v, out, name, progress=not quiet, **options)
         except (ValueError, OSError, RuntimeError) as e:

@@ -31,7 +31,7 @@ def poses_dataset(
     **attrs
 ) -> xr.Dataset: # Data set with position, confidence and the attributes
     "A pose data set from plain arrays"
-    pos = np.asarray(position, dtype=np.float32)
+    pos = np.array(position, dtype=np.float32); pos[np.isinf(pos)] = np.nan
     if pos.ndim!=3 or pos.shape[-1] not in (2, 3): raise PoseError(f'position has shape {pos.shape}; (frames, keypoints, 2 or 3) is needed')
     T,K,D = pos.shape
     skel = _skeleton_for(skeleton, K, D)

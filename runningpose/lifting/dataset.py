@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 import xarray as xr
-from scipy.signal import decimate
+from scipy.signal import resample_poly
 from ..skeleton import *
 from ..poses import *
 
@@ -121,7 +121,7 @@ def to_rate(
 ) -> np.ndarray: # Positions at the new rate
     "Resample a motion; whole-number decimation is filtered first"
     k = fps/new
-    if abs(k-round(k))<1e-6 and round(k)>1: return decimate(xyz, round(k), ftype='fir', axis=0).astype(np.float32)
+    if abs(k-round(k))<1e-6 and round(k)>1: return resample_poly(xyz, 1, round(k), axis=0, padtype='line').astype(np.float32)
     t = np.arange(len(xyz))/fps; u = np.arange(0, t[-1]+1e-9, 1/new)
     return resample_track(t, xyz, u, np.inf).astype(np.float32)
 

@@ -166,7 +166,8 @@ def clean(
     t = kp2d.time.values/slowdown; skel = skeleton(kp2d.attrs['skeleton']); doubt = None
     height = body_height(pos); swaps: dict = {}
     if mirrored is not None:
-        other,oc = pose_arrays(mirrored); pos,conf,swaps,doubt = merge_mirrored(pos, conf, other.astype(float), oc, t, height, skel)
+        other,oc = pose_arrays(mirrored)
+        pos,conf,swaps,doubt = merge_mirrored(pos, conf, other.astype(float), oc, t, height if height>0 else body_height(other), skel, sides)
     elif sides:
         swaps = name_sides(pos, t, height, skel, conf); pos,conf = apply_names(pos, swaps, skel), apply_names(conf, swaps, skel)
     for part,f in swaps.items(): i = part_pairs(skel, part).ravel(); conf[np.ix_(f, i)] *= .8
@@ -175,7 +176,8 @@ def clean(
     known = ~np.isnan(pos).any(-1); pos,filled = fill_track(t, pos, skel, max_gap)
     for k in np.flatnonzero(filled.any(0)): conf[filled[:,k],k] = .5*_ends(conf[:,k], known[:,k])[filled[:,k]]
     ds = like(kp2d, pos if cutoff is None else smooth_points(t, pos, skel, cutoff), conf,
-              **_record(swaps, out, filled, pos, outside=int(beyond.sum()), cutoff=cutoff, max_gap=max_gap, slowdown=slowdown, mirrored=mirrored is not None))
+              **_record(swaps, out, filled, pos, outside=int(beyond.sum()), cutoff=cutoff, max_gap=max_gap, slowdown=slowdown, mirrored=mirrored is not None,
+              apart=0 if doubt is None else int((np.isnan(doubt).all(-1) & known.any(-1)).sum())))
     add = lambda x: (ds.confidence.dims, x.astype(np.float32)[...,None])
     light = smooth_track(t, pos, LIGHT); ds['position_light'] = ds.position.dims, light.transpose(0, 2, 1)[...,None].astype(np.float32)
     if doubt is not None: ds['uncertainty'] = add(doubt)

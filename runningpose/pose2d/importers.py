@@ -10,6 +10,7 @@ __all__ = ['LAYOUTS', 'KeypointsError', 'from_openpose', 'from_coco_json', 'from
 import json, re
 from collections import Counter
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -27,6 +28,8 @@ class KeypointsError(ValueError): "A file of keypoints that cannot be used"
 def _clock(number, path, video, fps, time, size):
     "Number of the first frame, times of all, picture size and attributes; `number` has the frames that the file names"
     number = np.asarray(number, int); low,high = (int(number.min()), int(number.max())) if len(number) else (0, 0)
+    if high-low>1000+50*len(np.unique(number)):
+        raise KeypointsError(f'{path} numbers its {len(np.unique(number))} frames from {low} to {high}: these are no frame numbers; number them one by one')
     if video is not None:
         v = probe(video); time,size,attrs = v.times, (v.width, v.height), dict(fps=v.fps, video=Path(video).name, rotation=v.rotation)
     else:
@@ -40,6 +43,20 @@ def _clock(number, path, video, fps, time, size):
     return first, np.asarray(time, float), size, attrs
 
 # %% ../../nbs/pose2d/37_importers.ipynb #c5e534c2
+def _says_which_file(f):
+    "Errors of taking a file apart as a `KeypointsError` that names it"
+    @wraps(f)
+    def inner(path, *args, **kw):
+        try: return f(path, *args, **kw)
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError) as e: reason = f'{type(e).__name__}: {e}'
+        except ValueError as e:
+            if type(e) is not ValueError: raise # one of ours, or a damaged text: it says itself what is wrong
+            reason = str(e)
+        named = path if isinstance(path, (str, Path)) else 'what was given'
+        raise KeypointsError(f'{named} is not in the layout that {f.__name__} reads ({" ".join(reason.split())[:120]})') from None
+    return inner
+
+# %% ../../nbs/pose2d/37_importers.ipynb #300095a0
 _openpose_18 = ['nose', 'neck', *(f'{s}_{n}' for s in ('right', 'left') for n in ('shoulder', 'elbow', 'wrist')),
                 *(f'{s}_{n}' for s in ('right', 'left') for n in ('hip', 'knee', 'ankle')), 'right_eye', 'left_eye', 'right_ear', 'left_ear']
 _wholebody = [*SKELETONS['coco_17'].keypoints, *(f'{s}_{n}' for s in ('left', 'right') for n in ('big_toe', 'small_toe', 'heel'))]
@@ -86,7 +103,7 @@ def _one(people, select, tracks=None, **attrs):
     who = 'largest' if select is None else select if isinstance(select, (str, int)) else [float(v) for v in select]
     return person_poses(people, tracks, n, select=who, select_unsure=why, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #300095a0
+# %% ../../nbs/pose2d/37_importers.ipynb #f1a54f28
 def _json(path):
     "The content of a JSON file"
     path = Path(path)
@@ -99,7 +116,8 @@ def _number(name):
     "The last number in the name of a file: 12 for run_000000000012_keypoints.json; None without one"
     n = re.findall(r'\d+', re.sub(r'\.[A-Za-z]\w*$', '', Path(str(name)).name)); return int(n[-1]) if n else None
 
-# %% ../../nbs/pose2d/37_importers.ipynb #f1a54f28
+# %% ../../nbs/pose2d/37_importers.ipynb #312a4158
+@_says_which_file
 def from_openpose(
     path, # Folder of JSON files, or one JSON file
     video=None, # The film they were made from; gives times and size
@@ -125,7 +143,7 @@ def from_openpose(
     rows = [(k, _triples(one.get('pose_keypoints_2d', one.get('pose_keypoints')), f), None, None) for k,(f,p) in pages.items() for one in p['people']]
     return _one(_as_people(rows, first, times, size, path), select, backend='openpose', keypoints_from=path.name, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #89ed3fcc
+# %% ../../nbs/pose2d/37_importers.ipynb #b6a61040
 def _coco_frames(data, path):
     "Image id to number of the frame, the list of people, and the picture size if the file has it"
     if isinstance(data, list): return None, data, None
@@ -148,6 +166,7 @@ def _coco_rows(people, number, path):
         score = a.get('score'); rows.append((f, _triples(a['keypoints'], f'{path}, entry {k}'), None if score is None else float(score), box))
     return rows
 
+@_says_which_file
 def from_coco_json(
     path, # JSON file: a list of results, or annotations with images
     video=None, # The film they were made from; gives times and size
@@ -163,7 +182,8 @@ def from_coco_json(
     first,times,size,attrs = _clock(known, path, video, fps, time, size or own)
     return _one(_as_people(rows, first, times, size, path), select, backend='coco_json', keypoints_from=Path(path).name, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #46c4e2cc
+# %% ../../nbs/pose2d/37_importers.ipynb #85b9cd51
+@_says_which_file
 def from_alphapose(
     path, # alphapose-results.json
     video=None, # The film they were made from; gives times and size
@@ -181,7 +201,7 @@ def from_alphapose(
     if len(pairs)==len(ids)==len(people) and 'None' not in ids: tracks = np.array([list(dict.fromkeys(ids)).index(i) for i in ids])
     return _one(people, select, tracks, backend='alphapose', keypoints_from=Path(path).name, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #d1307ce4
+# %% ../../nbs/pose2d/37_importers.ipynb #61f93c92
 def _landmarks(one, where):
     "33 points x, y, confidence of one pose given as numbers, dictionaries or objects"
     get = lambda p,k,default: default if (v := p.get(k) if isinstance(p, dict) else getattr(p, k, None)) is None else v
@@ -219,6 +239,7 @@ def _mediapipe_csv(path):
     for f,g in df.groupby('frame'): out[int(f)] = [a := np.full((33, 3), np.nan)]; a[g.landmark.astype(int)] = g[['x', 'y', 'c']]
     return out
 
+@_says_which_file
 def from_mediapipe(
     landmarks, # Results, array (T, 33, 2..5), or a JSON or CSV file
     video=None, # The film they were made from; gives times and size
@@ -244,7 +265,7 @@ def from_mediapipe(
     if not len(people): raise KeypointsError(f'{where}: nobody in any frame')
     return _one(people, select, backend='mediapipe', **({'keypoints_from': where} if is_file else {}), **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #05d418cd
+# %% ../../nbs/pose2d/37_importers.ipynb #5f1a3f41
 _words = dict(toe='big_toe', bigtoe='big_toe', smalltoe='small_toe', littletoe='small_toe', foot='big_toe', calcaneus='heel', hips='hip',
               pelvis='mid_hip', hipcenter='mid_hip', midhip='mid_hip', hipcentre='mid_hip', headtop='head', topofhead='head')
 
@@ -273,6 +294,7 @@ def _translation(have, names):
         raise KeypointsError(f'{why} among {", ".join(have)}: say what they are, names={{"...": "left_knee"}}')
     return use
 
+@_says_which_file
 def from_movement(
     ds: xr.Dataset, # Poses of `movement`, px
     names: dict|None = None, # Its keypoint names to those of `halpe_26`; guessed when not given
@@ -305,6 +327,7 @@ def _through_movement(path, reader, tool, names, video, fps, size, select):
     except Exception as e: raise KeypointsError(f'movement cannot read {path} as a file of {tool}: {" ".join(str(e).split())[:200]}') from None
     return from_movement(ds, names, video, rate, size, select, backend=tool.lower(), keypoints_from=Path(path).name)
 
+@_says_which_file
 def from_dlc(
     path, # .h5 or .csv
     names: dict|None = None, # The project's keypoint names to those of `halpe_26`; guessed when not given
@@ -316,6 +339,7 @@ def from_dlc(
     "Keypoints of DeepLabCut"
     return _through_movement(path, 'from_dlc_file', 'DeepLabCut', names, video, fps, size, select)
 
+@_says_which_file
 def from_sleap(
     path, # .slp or .h5
     names: dict|None = None, # The project's keypoint names to those of `halpe_26`; guessed when not given
@@ -327,7 +351,7 @@ def from_sleap(
     "Keypoints of SLEAP"
     return _through_movement(path, 'from_sleap_file', 'SLEAP', names, video, fps, size, select)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #298603c2
+# %% ../../nbs/pose2d/37_importers.ipynb #d1b2cd8a
 def _detections(boxes, keypoints, path):
     "What was found in each frame"
     out = []
@@ -355,6 +379,7 @@ def read_detections(
     if len(time)!=len(found): raise KeypointsError(f'{path} has {len(found)} frames, but there are {len(time)} times')
     return people_from(found, time, 'coco_17', *size)
 
+@_says_which_file
 def from_detectron_npz(
     path, # NAME.mp4.npz
     video=None, # The film it was made from; gives times

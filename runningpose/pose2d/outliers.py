@@ -11,6 +11,7 @@ import numpy as np
 
 # %% ../../nbs/pose2d/38b_outliers.ipynb #bddfe36c
 _G = 4 # Largest step from one kept frame to the next: three in a row can be left out
+_HOLE = 64 # Frames dropped by the camera that are counted; a longer hole is as good as an endless one
 
 def _weights():
     "Weights of a frame and the three before it, for the gaps between them, of unit length, shape (4, 4, 4, 4)"
@@ -80,7 +81,7 @@ def find_outliers(
     "Find the points that do not belong"
     T,C,_ = x.shape
     if T<5 or not least>0: return np.zeros((T,C), bool)
-    step = float(np.median(np.diff(t))); at = np.rint((t-t[0])/step).astype(int); at = np.maximum.accumulate(at-np.arange(T))+np.arange(T)
+    step = float(np.median(np.diff(t))); at = np.r_[0, np.clip(np.rint(np.diff(t)/step), 1, _HOLE).astype(int)].cumsum()
     each = max(1, round(1/60/step)); n = -(-(at[-1]+1)//each); even = np.full((n*each, C, 2), np.nan, np.float32); even[at] = x
     tracks = even.reshape(n, each*C, 2); cheap = np.ones((n*each, C)) if conf is None else np.zeros((n*each, C))
     if conf is not None: cheap[at] = .5+.5*conf

@@ -83,7 +83,7 @@ def cheapest_names(
     return out
 
 # %% ../../nbs/pose2d/38a_sides.ipynb #649beeb3
-AGAINST = dict(legs=.02, arms=.01, hips=.005, face=.005) # Charge for a frame named against the detector, body heights
+AGAINST = dict(legs=.02, arms=.005, hips=.005, face=.005) # Charge for a frame named against the detector, body heights
 
 def exchanged(
     d: np.ndarray, # Left minus right, body heights, NaN = missing, shape (T, n, 2)
@@ -149,14 +149,15 @@ def merge_mirrored(
     t: np.ndarray, # Times, s, shape (T,)
     height: float, # Height of the person in the picture, px
     skel = 'halpe_26', # The skeleton
+    name: bool = True, # Put exchanged sides in their places
 ) -> tuple: # position, confidence, exchanges as `name_sides` gives them, uncertainty (px, shape (T, K), NaN without two looks)
     "One track from two looks, named by motion"
-    with np.errstate(invalid='ignore'): gone = ~(np.nan_to_num(np.linalg.norm(other-pos, axis=-1)).mean(1)<.5*height) # on somebody else
+    with np.errstate(invalid='ignore'): gone = np.nan_to_num(np.linalg.norm(other-pos, axis=-1)).mean(1)>.5*height # on somebody else
     other = np.where(gone[:,None,None], np.nan, other)
     take,charge = _choose_look(pos, other, t, height, skel); best,bc = pos.copy(), conf.copy()
     for part,f in take.items():
         i = part_pairs(skel, part).ravel(); m = np.ix_(np.flatnonzero(f), i); best[m], bc[m] = other[m], other_conf[m]
-    swaps = name_sides(best, t, height, skel, bc, charge); best,bc = apply_names(best, swaps, skel), apply_names(bc, swaps, skel)
+    swaps = name_sides(best, t, height, skel, bc, charge) if name else {}; best,bc = apply_names(best, swaps, skel), apply_names(bc, swaps, skel)
     second = np.where(np.isnan(pos), other, pos); turned = second.copy(); far = lambda p: np.nan_to_num(np.linalg.norm(p-best, axis=-1))
     for part,f in take.items(): # the look that was not taken, with the names that fit better
         i = part_pairs(skel, part).ravel(); two = np.where(f[:,None,None], pos, other)
