@@ -242,6 +242,8 @@ def runningpose_prepare_data_2d_custom(
     files = sorted(folder.glob('*.npz'))
     if not files: raise ValueError(f'{folder} has no .npz files: runningpose_infer_video writes them')
     poses = {f.stem: _person_of(f, fps, select) for f in files}
+    for f in files:
+        if select is None and f.with_suffix('.nc').exists(): print(f'{f.stem}: {f.with_suffix(".nc").name} beside the archive is used')
     for n,ds in poses.items():
         lost = int(ds.position.isnull().all(['space','keypoint','individual']).sum())
         print(f'{n}: {ds.sizes["time"]} frames'+(f', {lost} of them filled, where the person is not seen' if lost else ''))
