@@ -17,7 +17,6 @@ from ..video import *
 from .blazepose import *
 from .people import *
 from .follow import *
-from .follow import _around
 
 # %% ../../nbs/pose2d/33_around.ipynb #920a1986
 LOOK = 1/3 # time between looks around, s
@@ -41,7 +40,7 @@ class Looks:
         "Parts of the frame to look at now; none if it is not yet time"
         if frame.time<self.due: return []
         self.due = frame.time+LOOK*.99; parts = tiles(frame.width, frame.height, 1)
-        if f is not None and not f.lost and (tall := f.past[-1][2])<.35*frame.height: parts.append(_around(*f.past[-1][1], 1.5*tall))
+        if f is not None and not f.lost and (tall := f.past[-1][2])<.35*frame.height: parts.append(square_around(*f.past[-1][1], 1.5*tall))
         return parts
     def see(self, frame, parts, deep=False):
         "Look"

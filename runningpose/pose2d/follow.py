@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TALL', 'LEVELS', 'MANY', 'SURE', 'PATIENCE', 'STRANGE', 'BACK', 'tiles', 'radius', 'one_each', 'body_box', 'Search',
-           'like_a_body', 'confirm', 'colours', 'unlike', 'may_return', 'Follower', 'candidates', 'find', 'backwards',
-           'follow']
+           'like_a_body', 'confirm', 'colours', 'unlike', 'may_return', 'Follower', 'square_around', 'candidates',
+           'find', 'backwards', 'follow']
 
 # %% ../../nbs/pose2d/32_follow.ipynb #bc6fff09
 from collections import deque
@@ -211,7 +211,9 @@ def _wanted(people, want, width, height):
     else: key = lambda p: -radius(p)
     return sorted(people, key=key)
 
-def _around(x, y, half): return tuple(round(v) for v in (x-half, y-half, x+half, y+half))
+def square_around(x, y, half): # middle and half a side, px
+    "A square as corners x0, y0, x1, y1, px"
+    return tuple(round(v) for v in (x-half, y-half, x+half, y+half))
 
 def candidates(
     f: Follower, # Who is looked for
@@ -223,11 +225,12 @@ def candidates(
         if (g := f.guide(t)) is not None: yield Roi(g[0][0], g[0][1], 2.5/TALL*g[1], 0.)
     elif not f.past:
         w = f.want if isinstance(f.want, tuple) else ()
-        near = [_around(w[0], w[1], s*frame.height) for s in (.5, .2)] if len(w)==2 else [_around(w[0]+w[2]/2, w[1]+w[3]/2, .5*max(w[2:]))] if w else []
+        near = [square_around(*w, s*frame.height) for s in (.5, .2)] if len(w)==2 else []
+        if len(w)==4: near = [square_around(w[0]+w[2]/2, w[1]+w[3]/2, .5*max(w[2:]))]
         for found in chain((f.search.at(frame, [q]) for q in near), f.search(frame)):
             for p in _wanted(found, f.want, frame.width, frame.height): yield roi(p)
     else:
-        dt,place = t-f.past[-1][0], f.place(t); near = [_around(place[0], place[1], f.past[-1][2]*(1.3+dt))] if dt<=PATIENCE else []
+        dt,place = t-f.past[-1][0], f.place(t); near = [square_around(place[0], place[1], f.past[-1][2]*(1.3+dt))] if dt<=PATIENCE else []
         if dt<=.3: q = f.square(t); yield q._replace(side=.85*q.side)
         for found in chain((f.search.at(frame, [q]) for q in near), f.search(frame)):
             for p in sorted(found, key=lambda p: np.hypot(*(p.centre-place))):

@@ -46,8 +46,9 @@ def _clock(number, path, video, fps, time, size):
 def _says_which_file(f):
     "Errors of taking a file apart as a `KeypointsError` that names it"
     @wraps(f)
-    def inner(path, *args, **kw):
-        try: return f(path, *args, **kw)
+    def inner(*args, **kw):
+        path = args[0] if args else next(iter(kw.values()), None)
+        try: return f(*args, **kw)
         except (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError) as e: reason = f'{type(e).__name__}: {e}'
         except ValueError as e:
             if type(e) is not ValueError: raise # one of ours, or a damaged text: it says itself what is wrong
@@ -56,7 +57,7 @@ def _says_which_file(f):
         raise KeypointsError(f'{named} is not in the layout that {f.__name__} reads ({" ".join(reason.split())[:120]})') from None
     return inner
 
-# %% ../../nbs/pose2d/37_importers.ipynb #300095a0
+# %% ../../nbs/pose2d/37_importers.ipynb #2ef997b5
 _openpose_18 = ['nose', 'neck', *(f'{s}_{n}' for s in ('right', 'left') for n in ('shoulder', 'elbow', 'wrist')),
                 *(f'{s}_{n}' for s in ('right', 'left') for n in ('hip', 'knee', 'ankle')), 'right_eye', 'left_eye', 'right_ear', 'left_ear']
 _wholebody = [*SKELETONS['coco_17'].keypoints, *(f'{s}_{n}' for s in ('left', 'right') for n in ('big_toe', 'small_toe', 'heel'))]
@@ -103,7 +104,7 @@ def _one(people, select, tracks=None, **attrs):
     who = 'largest' if select is None else select if isinstance(select, (str, int)) else [float(v) for v in select]
     return person_poses(people, tracks, n, select=who, select_unsure=why, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #f1a54f28
+# %% ../../nbs/pose2d/37_importers.ipynb #5f1efe8b
 def _json(path):
     "The content of a JSON file"
     path = Path(path)
@@ -116,7 +117,7 @@ def _number(name):
     "The last number in the name of a file: 12 for run_000000000012_keypoints.json; None without one"
     n = re.findall(r'\d+', re.sub(r'\.[A-Za-z]\w*$', '', Path(str(name)).name)); return int(n[-1]) if n else None
 
-# %% ../../nbs/pose2d/37_importers.ipynb #312a4158
+# %% ../../nbs/pose2d/37_importers.ipynb #4bd009f4
 @_says_which_file
 def from_openpose(
     path, # Folder of JSON files, or one JSON file
@@ -143,7 +144,7 @@ def from_openpose(
     rows = [(k, _triples(one.get('pose_keypoints_2d', one.get('pose_keypoints')), f), None, None) for k,(f,p) in pages.items() for one in p['people']]
     return _one(_as_people(rows, first, times, size, path), select, backend='openpose', keypoints_from=path.name, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #b6a61040
+# %% ../../nbs/pose2d/37_importers.ipynb #46c4e2cc
 def _coco_frames(data, path):
     "Image id to number of the frame, the list of people, and the picture size if the file has it"
     if isinstance(data, list): return None, data, None
@@ -182,7 +183,7 @@ def from_coco_json(
     first,times,size,attrs = _clock(known, path, video, fps, time, size or own)
     return _one(_as_people(rows, first, times, size, path), select, backend='coco_json', keypoints_from=Path(path).name, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #85b9cd51
+# %% ../../nbs/pose2d/37_importers.ipynb #d1307ce4
 @_says_which_file
 def from_alphapose(
     path, # alphapose-results.json
@@ -201,7 +202,7 @@ def from_alphapose(
     if len(pairs)==len(ids)==len(people) and 'None' not in ids: tracks = np.array([list(dict.fromkeys(ids)).index(i) for i in ids])
     return _one(people, select, tracks, backend='alphapose', keypoints_from=Path(path).name, **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #61f93c92
+# %% ../../nbs/pose2d/37_importers.ipynb #05d418cd
 def _landmarks(one, where):
     "33 points x, y, confidence of one pose given as numbers, dictionaries or objects"
     get = lambda p,k,default: default if (v := p.get(k) if isinstance(p, dict) else getattr(p, k, None)) is None else v
@@ -223,6 +224,7 @@ def _poses(result, where):
     many = len(result)>0 and isinstance(result[0], (list, tuple)) and (len(result[0])==33 or not np.isscalar(result[0][0]))
     return [_landmarks(one, where) for one in (result if many else [result] if len(result) else [])]
 
+# %% ../../nbs/pose2d/37_importers.ipynb #5f1a3f41
 def _mediapipe_csv(path):
     "One pose for each frame number of a long table"
     try: df = pd.read_csv(path)
@@ -239,6 +241,7 @@ def _mediapipe_csv(path):
     for f,g in df.groupby('frame'): out[int(f)] = [a := np.full((33, 3), np.nan)]; a[g.landmark.astype(int)] = g[['x', 'y', 'c']]
     return out
 
+# %% ../../nbs/pose2d/37_importers.ipynb #298603c2
 @_says_which_file
 def from_mediapipe(
     landmarks, # Results, array (T, 33, 2..5), or a JSON or CSV file
@@ -265,7 +268,7 @@ def from_mediapipe(
     if not len(people): raise KeypointsError(f'{where}: nobody in any frame')
     return _one(people, select, backend='mediapipe', **({'keypoints_from': where} if is_file else {}), **attrs)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #5f1a3f41
+# %% ../../nbs/pose2d/37_importers.ipynb #728d1aa6
 _words = dict(toe='big_toe', bigtoe='big_toe', smalltoe='small_toe', littletoe='small_toe', foot='big_toe', calcaneus='heel', hips='hip',
               pelvis='mid_hip', hipcenter='mid_hip', midhip='mid_hip', hipcentre='mid_hip', headtop='head', topofhead='head')
 
@@ -278,6 +281,7 @@ def halpe_name(
     part = _words.get(body, body); full = f'{side}_{part}' if side else part
     return full if full in SKELETONS['halpe_26'].keypoints else None
 
+# %% ../../nbs/pose2d/37_importers.ipynb #874b1c1d
 def to_movement(
     ds: xr.Dataset, # Poses
 ) -> xr.Dataset: # The same in the schema of `movement`
@@ -317,6 +321,7 @@ def from_movement(
     if not len(people): raise KeypointsError('the data set has no point that is not missing')
     return _one(people, select, np.array([n for f in rows for n,_ in f]), **({'backend': 'movement'} | attrs | more))
 
+# %% ../../nbs/pose2d/37_importers.ipynb #67aecda5
 def _through_movement(path, reader, tool, names, video, fps, size, select):
     "Read a file with `movement`"
     if not Path(path).exists(): raise FileNotFoundError(f'there is no file {path}')
@@ -351,7 +356,7 @@ def from_sleap(
     "Keypoints of SLEAP"
     return _through_movement(path, 'from_sleap_file', 'SLEAP', names, video, fps, size, select)
 
-# %% ../../nbs/pose2d/37_importers.ipynb #d1b2cd8a
+# %% ../../nbs/pose2d/37_importers.ipynb #8371c2d3
 def _detections(boxes, keypoints, path):
     "What was found in each frame"
     out = []
