@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PHONE_FOV', 'Camera', 'phone_camera', 'world_to_camera', 'camera_to_world', 'look_at', 'distort', 'project',
-           'undistort', 'scaled', 'cropped', 'view_rotation']
+           'undistort', 'in_picture', 'scaled', 'cropped', 'view_rotation']
 
 # %% ../nbs/11_camera.ipynb #c7910f05
 from dataclasses import dataclass, field, replace
@@ -106,6 +106,14 @@ def undistort(
     ok = ~np.isnan(xy).any(-1); out = np.full_like(xy, np.nan)
     if ok.any(): out[ok] = cv2.undistortPoints(xy[ok][:,None], np.eye(3), np.array([k1,k2,p1,p2,k3]), criteria=crit)[:,0]
     return out
+
+# %% ../nbs/11_camera.ipynb #f8d199a0
+def in_picture(
+    uv: np.ndarray, # Pixels, shape (..., 2); NaN = missing
+    cam: Camera, # The camera
+) -> np.ndarray: # True where the point lies in the picture, shape (...)
+    "Which points are in the picture"
+    return ((uv>=0) & (uv<=[cam.width, cam.height])).all(-1)
 
 # %% ../nbs/11_camera.ipynb #b02e62a4
 def scaled(

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['MODEL_FPS', 'LEG_FRACTION', 'STATURE', 'Motion', 'leg_length', 'stature_of', 'part_axes', 'mocap21_to_runningpose22',
-           'measured22', 'heading_of', 'along_x', 'to_rate', 'load_mocap', 'from_poses', 'leave_out', 'load_shared']
+           'measured22', 'heading_of', 'along_x', 'load_mocap', 'from_poses', 'leave_out', 'load_shared']
 
-# %% ../../nbs/lifting/40_dataset.ipynb #9f1c48c6
+# %% ../../nbs/lifting/40_dataset.ipynb #d5d5846b
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 import xarray as xr
-from scipy.signal import resample_poly
 from ..skeleton import *
 from ..poses import *
+from ..signals import *
 
 # %% ../../nbs/lifting/40_dataset.ipynb #6313798d
 MODEL_FPS = 60 # Rate of the lifter, Hz: every clip is brought to it
@@ -97,7 +97,7 @@ def measured22(
     src |= {L+'TrochanterMajor': s+'_hip' for L,s in (('L', 'l'), ('R', 'r'))} | {'WaistBack': 'pelvis', 'SpineThoracic2': 'neck'}
     return np.array([ok[src[n]] if n in src else False for n in skeleton('runningpose_22').keypoints])
 
-# %% ../../nbs/lifting/40_dataset.ipynb #35172654
+# %% ../../nbs/lifting/40_dataset.ipynb #b6ab2e6c
 def heading_of(
     xyz: np.ndarray, # Positions, m, z up, runningpose_22, shape (T, 22, 3)
 ) -> float: # Angle from x, radians
@@ -114,18 +114,7 @@ def along_x(
     out = xyz@R.T; mid = convert(out, 'runningpose_22', ['mid_hip'])[:,0].mean(0)
     return (out-mid*[1,1,0]).astype(np.float32)
 
-def to_rate(
-    xyz: np.ndarray, # Positions, shape (T, 22, 3), no NaN
-    fps: float, # Rate, Hz
-    new: float = MODEL_FPS, # Rate wanted, Hz
-) -> np.ndarray: # Positions at the new rate
-    "Resample a motion; whole-number decimation is filtered first"
-    k = fps/new
-    if abs(k-round(k))<1e-6 and round(k)>1: return resample_poly(xyz, 1, round(k), axis=0, padtype='line').astype(np.float32)
-    t = np.arange(len(xyz))/fps; u = np.arange(0, t[-1]+1e-9, 1/new)
-    return resample_track(t, xyz, u, np.inf).astype(np.float32)
-
-# %% ../../nbs/lifting/40_dataset.ipynb #46196548
+# %% ../../nbs/lifting/40_dataset.ipynb #c545e780
 def load_mocap(
     path, # .npz in the shared format: xyz, clip_start, clip_len, fps, clip_id, subject, joints, joint_measured
     fps: float = MODEL_FPS, # Rate wanted, Hz
@@ -137,7 +126,7 @@ def load_mocap(
         out = []
         for i,(s,n) in enumerate(zip(d['clip_start'], d['clip_len'])):
             xyz = mocap21_to_runningpose22(d['xyz'][s:s+n], d['joints'])
-            out.append(Motion(str(d['clip_id'][i]), str(d['subject'][i]), fps, along_x(to_rate(xyz, float(d['fps'][i]), fps)),
+            out.append(Motion(str(d['clip_id'][i]), str(d['subject'][i]), fps, along_x(change_rate(xyz, float(d['fps'][i]), fps)),
                               measured22(d['joint_measured'][i], d['joints'])))
     return out
 
@@ -150,7 +139,7 @@ def from_poses(
     if ds.attrs['frame']!='world' or ds.attrs['skeleton']!='runningpose_22': raise ValueError('a motion needs runningpose_22 in the world frame')
     pos,_ = pose_arrays(ds)
     if np.isnan(pos).any(): raise ValueError(f'{np.isnan(pos).any(-1).sum()} points of {name} are missing: fill or cut them first')
-    return Motion(name, subject, MODEL_FPS, along_x(to_rate(pos, ds.attrs['fps'])), np.ones(22, bool))
+    return Motion(name, subject, MODEL_FPS, along_x(change_rate(pos, ds.attrs['fps'], MODEL_FPS)), np.ones(22, bool))
 
 # %% ../../nbs/lifting/40_dataset.ipynb #599930d4
 def leave_out(
