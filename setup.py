@@ -23,7 +23,7 @@ setup(
     python_requires='>='+cfg['min_python'],
     packages=find_packages(include=[lib, lib+'.*'])+[f'{lib}.checkpoint'],
     package_dir={f'{lib}.checkpoint': 'checkpoint'},       # the shipped lifter lies at the top of the repository
-    package_data={'': ['*.json', '*.html', '*.toml', '*.safetensors'], f'{lib}.checkpoint': ['*.md']}, zip_safe=False,
+    package_data={'': ['*.json', '*.html', '*.toml', '*.safetensors', 'marker_sets/*.toml'], f'{lib}.checkpoint': ['*.md']}, zip_safe=False,
     install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(),
                   'nbdev': [f'{lib}={lib}._modidx:d']},    # lets `backticks` in other notebooks link to this library
