@@ -17,7 +17,7 @@ from ..poses import *
 from ..skeleton import *
 from .qtm_text import QUALISYS_SPORTS
 
-# %% ../../nbs/data/27_markers.ipynb #d56a0b2d
+# %% ../../nbs/data/27_markers.ipynb #5f196ac3
 class MarkersError(ValueError): "The markers at hand do not make the keypoints, and which are missing"
 
 @dataclass(frozen=True)
@@ -31,14 +31,12 @@ class MarkerSet:
     points: dict = field(default_factory=dict) # Points on the way to a keypoint
     pelvis: dict = field(default_factory=dict) # left_asis, right_asis, psis
     measures: dict = field(default_factory=dict) # Widths, m
-    segments: dict = field(default_factory=dict) # Markers that keep their distances
     approximate: list = field(default_factory=list) # Keypoints for which another place stands in
     optional: list = field(default_factory=list) # Keypoints that may be missing
     def __repr__(self): return f'MarkerSet({self.name}: {len(self.markers)} markers, {len(self.keypoints)} keypoints)'
     @property
-    def markers(self): # Every marker that a keypoint or a segment uses, in order
-        used = [m for r in self.keypoints.values() for m in _leaves(r, self)] + [m for s in self.segments.values() for m in s]
-        return list(dict.fromkeys(used))
+    def markers(self): # Every marker that a keypoint may use, in order
+        return list(dict.fromkeys(m for r in self.keypoints.values() for m in _leaves(r, self)))
 
 _SETS = Path(__file__).parent/'marker_sets' if '__file__' in globals() else Path('../../runningpose/data/marker_sets').resolve()
 MARKER_SETS = ('qualisys_sports', 'qualisys_running', 'plug_in_gait', 'cmu_41', 'rajagopal') # The sets that are shipped
