@@ -74,7 +74,7 @@ def body_guess(
     out[rows] = (f(rows)-x0)@w+y0+mid(rows)
     return out
 
-# %% ../nbs/15_signals.ipynb #fadbfd92
+# %% ../nbs/15_signals.ipynb #27f66264
 def lowpass(
     x: np.ndarray, # Values at even times, NaN = missing, shape (T, ...)
     fs: float, # Rate, Hz of real time
@@ -84,10 +84,12 @@ def lowpass(
     if cutoff>=.45*fs: return x.copy()
     w = np.tan(np.pi*cutoff/fs)/(2**.5-1)**.25
     sos = butter(2, min(np.arctan(w)*2/np.pi, .99), output='sos')
-    flat = np.array(x, float).reshape(len(x), -1)
-    for col in flat.T:
-        for a,b in runs(~np.isnan(col)):
-            if b-a>=10: col[a:b] = sosfiltfilt(sos, col[a:b], padlen=min(3*(2*len(sos)+1), b-a-1))
+    flat = np.array(x, float).reshape(len(x), -1); whole = ~np.isnan(flat).any(0)
+    smooth = lambda v: sosfiltfilt(sos, v, axis=0, padlen=min(3*(2*len(sos)+1), len(v)-1))
+    if whole.any() and len(flat)>=10: flat[:,whole] = smooth(flat[:,whole])
+    for c in np.flatnonzero(~whole):
+        for a,b in runs(~np.isnan(flat[:,c])):
+            if b-a>=10: flat[a:b,c] = smooth(flat[a:b,c])
     return flat.reshape(x.shape)
 
 # %% ../nbs/15_signals.ipynb #4e70d703

@@ -6,8 +6,7 @@
 __all__ = ['marker_mates', 'rigid_motion', 'rigid_guess', 'cubic_guess', 'learned_guess', 'marker_guess', 'find_spikes',
            'fill_markers', 'find_frozen', 'clean_markers', 'marker_report']
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #8379de24
-import warnings
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #4300642a
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,17 +14,16 @@ from ..outliers import *
 from ..poses import *
 from ..signals import *
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #f335f235
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #f2b81ec2
 def marker_mates(
     x: np.ndarray, # Markers, m, NaN = missing, shape (T, K, 3)
     most: float = .02, # Largest spread of the distance between mates, m
     n: int = 6, # Mates at most
 ) -> list: # For each marker its mates, the most faithful first
     "Which markers move with which, from how little their distances vary"
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', RuntimeWarning) # markers that are never seen together
-        d = np.linalg.norm(x[::max(1, len(x)//400),:,None]-x[::max(1, len(x)//400),None], axis=-1); q = np.nanpercentile(d, [16, 84], axis=0)
-    spread = np.where(np.isnan(q[0]), np.inf, (q[1]-q[0])/2)+np.diag(np.full(x.shape[1], np.inf))
+    y = x[::max(1, len(x)//400)]; d = np.sort(np.linalg.norm(y[:,:,None]-y[:,None], axis=-1), axis=0); n_seen = (~np.isnan(d)).sum(0) # NaNs last
+    at = lambda q: np.take_along_axis(d, np.maximum(np.round(q*(n_seen-1)), 0).astype(int)[None], 0)[0]
+    spread = np.where(n_seen<2, np.inf, (at(.84)-at(.16))/2)+np.diag(np.full(x.shape[1], np.inf))
     out: list = []
     for s in spread: # a knee keeps its distance to thigh and shank, but these do not to each other: the better of the two is taken
         own: list = []
@@ -97,7 +95,7 @@ def marker_guess(
             if seen>=3 and (p := f()) is not None: return p, how
     return (cubic_guess(t, x, k, near, a, b), 'cubic') if long<=max_gap+1e-9 else (None, None)
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #3c0e2ac4
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #56a4877e
 def _convict(t, x, suspect, mates, tol):
     "Suspects that are far from every guess, and not together with a mate"
     off = np.full(x.shape, np.nan); z = np.where(suspect[...,None], np.nan, x)
@@ -117,24 +115,26 @@ def _convict(t, x, suspect, mates, tol):
 def find_spikes(
     t: np.ndarray, # Times, s, even, shape (T,)
     x: np.ndarray, # Markers, m, NaN = missing, shape (T, K, 3)
+    mates: list|None = None, # Mates of every marker; found here when not given
     tol: float = .01, # A point nearer than this to a guess is left, m
     least: float = .001, # Smallest noise assumed, m
 ) -> np.ndarray: # True where a marker jumped, shape (T, K)
     "Find markers that jump for a few frames"
-    z,found,mates = x.copy(), np.zeros(x.shape[:2], bool), marker_mates(x); fps = 1/np.median(np.diff(t))
+    z,found = x.copy(), np.zeros(x.shape[:2], bool); mates = mates or marker_mates(x); fps = 1/np.median(np.diff(t))
     for each in range(max(1, int(fps//80)), 0, -1):
         bad = _convict(t, z, find_outliers(z, t, least, rate=1.01*fps/each), mates, tol); found |= bad; z[bad] = np.nan
     return found
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #2acefcf5
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #0e2c5b00
 def fill_markers(
     t: np.ndarray, # Times, s, shape (T,)
     x: np.ndarray, # Markers, m, NaN = missing, shape (T, K, 3)
     max_gap: float = .1, # Longest gap that the cubic may close alone, s
     max_guess: float = .5, # Longest gap that others may close, s
+    mates: list|None = None, # Mates of every marker; found here when not given
 ) -> tuple: # Markers, and a list of (marker, first frame, last + 1, how)
     "Fill gaps as far as that can be done honestly"
-    out,done,mates = x.copy(), [], marker_mates(x)
+    out,done = x.copy(), []; mates = mates or marker_mates(x)
     gaps = [(b-a, k, a, b) for k in range(x.shape[1]) for a,b in runs(np.isnan(x[:,k]).any(-1)) if b-a<len(x)]
     for _,k,a,b in sorted(gaps): # the short ones first, they help with the long ones
         p,how = marker_guess(t, out, k, mates[k], a, b, max_gap, max_guess)
@@ -144,15 +144,18 @@ def fill_markers(
 def find_frozen(
     x: np.ndarray, # Markers, NaN = missing, shape (T, K, 3)
     least: int = 8, # Frames
+    mates: list|None = None, # Mates of every marker; found here when not given
 ) -> np.ndarray: # True where a marker holds its place to the last digit while its mates do not, shape (T, K)
     "Find stretches in which a program repeated a marker's last place"
-    still = np.vstack([np.zeros((1, x.shape[1]), bool), (np.diff(x, axis=0)==0).all(-1)]); mates = marker_mates(x); out = np.zeros_like(still)
+    still = np.vstack([np.zeros((1, x.shape[1]), bool), (np.diff(x, axis=0)==0).all(-1)]); out = np.zeros_like(still)
+    if not still.any(): return out
+    mates = mates or marker_mates(x)
     for k in range(x.shape[1]):
         for a,b in runs(still[:,k]):
             if b-a>=least and mates[k] and np.mean([still[a:b,j].mean() for j in mates[k][:3]])<.5: out[a:b,k] = True
     return out
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #4930fefe
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #627e55e9
 def clean_markers(
     markers: xr.Dataset, # Markers or 3D poses, m, world frame
     spikes: bool = True, # Take spikes and frozen stretches out
@@ -167,9 +170,10 @@ def clean_markers(
     if cutoff is not None and not cutoff>0: raise ValueError(f'cutoff is {cutoff} Hz: it must be above 0, or None for no low-pass')
     pos,conf = pose_arrays(markers); raw = pos.astype(float); t,rate = markers.time.values, float(markers.attrs['fps']); x = raw.copy(); log: list = []
     if len(t)>1 and abs(np.diff(t)*rate-1).max()>.05: raise ValueError('the frames are not evenly spaced in time: resample the recording first')
+    mates = marker_mates(x)
     if spikes and len(t)>9:
-        frozen = find_frozen(x); x[frozen] = np.nan; jumps = find_spikes(t, x); x[jumps] = np.nan
-    out,filled = fill_markers(t, x, max_gap, max_guess)
+        frozen = find_frozen(x, mates=mates); x[frozen] = np.nan; jumps = find_spikes(t, x, mates); x[jumps] = np.nan
+    out,filled = fill_markers(t, x, max_gap, max_guess, mates)
     if spikes and len(t)>9: log += _entries(frozen, 'frozen', raw, out)+_entries(jumps, 'spike', raw, out)
     log += [_entry(k, a, b, 'gap', how) for k,a,b,how in filled if np.isnan(raw[a:b,k]).any()]
     log += [_entry(k, a, b, 'gap', 'left open') for k in range(x.shape[1]) for a,b in runs(np.isnan(out[:,k]).any(-1))]
