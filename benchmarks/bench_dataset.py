@@ -12,9 +12,9 @@ PEOPLE = 25
 def generate(lab, n):
     "n recordings: one of each person from the synthetic runner, the others copies with another first frame, so that no two are the same motion"
     for p in range(PEOPLE):
-        run = synthetic_runner(2.5+.1*p, seconds=1.5, fps=100, height=1.5+.02*p, seed=p).pose; (lab/f'P{p:02}').mkdir(parents=True)
+        run = synthetic_runner(2.5+.1*p, seconds=1.7, fps=100, height=1.5+.02*p, seed=p).pose; (lab/f'P{p:02}').mkdir(parents=True)
         for k in range(-(-n//PEOPLE)):
-            if p+PEOPLE*k<n: save_tsv(synthetic_markers(run.isel(time=slice(k%40, k%40+100)), noise=.0006, seed=k), lab/f'P{p:02}'/f'run{k:03}.tsv')
+            if p+PEOPLE*k<n: save_tsv(synthetic_markers(run.isel(time=slice(k%40, k%40+120)), noise=.0006, seed=k), lab/f'P{p:02}'/f'run{k:03}.tsv')
     whole = next((lab/'P00').iterdir()); (lab/'P00'/'damaged.tsv').write_bytes(whole.read_bytes()[:5000])
 
 def held(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024

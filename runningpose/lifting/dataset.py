@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MODEL_FPS', 'LEG_FRACTION', 'STATURE', 'Motion', 'leg_length', 'stature_of', 'part_axes', 'mocap21_to_runningpose22',
-           'measured22', 'heading_of', 'along_x', 'load_mocap', 'from_poses', 'leave_out', 'load_shared']
+           'measured22', 'heading_of', 'along_x', 'complete', 'load_mocap', 'from_poses', 'measured_in', 'leave_out',
+           'load_shared']
 
-# %% ../../nbs/lifting/40_dataset.ipynb #d5d5846b
+# %% ../../nbs/lifting/40_dataset.ipynb #925263ee
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
@@ -14,6 +15,7 @@ import xarray as xr
 from ..skeleton import *
 from ..poses import *
 from ..signals import *
+from ..data.marker_cleaning import rigid_motion
 
 # %% ../../nbs/lifting/40_dataset.ipynb #6313798d
 MODEL_FPS = 60 # Rate of the lifter, Hz: every clip is brought to it
@@ -114,7 +116,26 @@ def along_x(
     out = xyz@R.T; mid = convert(out, 'runningpose_22', ['mid_hip'])[:,0].mean(0)
     return (out-mid*[1,1,0]).astype(np.float32)
 
-# %% ../../nbs/lifting/40_dataset.ipynb #c545e780
+# %% ../../nbs/lifting/40_dataset.ipynb #3ea316c5
+_REST = rest_pose()
+
+def complete(
+    xyz: np.ndarray, # Positions, m, runningpose_22, NaN = missing, shape (T, 22, 3)
+) -> tuple: # Positions without NaN; True for the points that are there, (22,); True for the frames in which all of these were, (T,)
+    "Fill up a body; ValueError if too little of it is there"
+    out,rp = np.array(xyz, float), skeleton('runningpose_22'); lost = np.isnan(out).any(-1); have = ~lost.all(0); whole = ~lost[:,have].any(1)
+    if have.sum()<4: raise ValueError(f'{have.sum()} of 22 points are there: too few to complete a body')
+    for k in np.flatnonzero(have & lost.any(0)):
+        ok = np.flatnonzero(~lost[:,k]); out[:,k] = np.stack([np.interp(np.arange(len(out)), ok, out[ok,k,d]) for d in range(3)], -1)
+    for k in np.flatnonzero(~have):
+        own = [j for j in np.argsort(np.linalg.norm(_REST-_REST[k], axis=-1)) if have[j] and mirror_name(rp.keypoints[k])!=rp.keypoints[j]]
+        near = [j for j in own if 'centre' in (rp.sides[k], rp.sides[j]) or rp.sides[j]==rp.sides[k]][:3+(rp.sides[k]=='centre')]
+        a,b = _REST[None,near], out[:,near]
+        size = np.median(np.linalg.norm(b-b.mean(1, keepdims=True), axis=-1).mean(1))/np.linalg.norm(a-a.mean(1), axis=-1).mean()
+        out[:,k] = rigid_motion(a*size, b, _REST[None,k]*size)[:,0]
+    return out.astype(np.float32), have, whole
+
+# %% ../../nbs/lifting/40_dataset.ipynb #f85b0dc7
 def load_mocap(
     path, # .npz in the shared format: xyz, clip_start, clip_len, fps, clip_id, subject, joints, joint_measured
     fps: float = MODEL_FPS, # Rate wanted, Hz
@@ -135,11 +156,17 @@ def from_poses(
     name: str, # Clip
     subject: str, # Person
 ) -> Motion: # The motion at the lifter's rate
-    "A motion from a pose data set without holes"
+    "A motion from a pose data set without holes; points that it lacks throughout are put where they would be, and not called measured"
     if ds.attrs['frame']!='world' or ds.attrs['skeleton']!='runningpose_22': raise ValueError('a motion needs runningpose_22 in the world frame')
-    pos,_ = pose_arrays(ds)
-    if np.isnan(pos).any(): raise ValueError(f'{np.isnan(pos).any(-1).sum()} points of {name} are missing: fill or cut them first')
-    return Motion(name, subject, MODEL_FPS, along_x(change_rate(pos, ds.attrs['fps'], MODEL_FPS)), np.ones(22, bool))
+    pos,measured,whole = complete(pose_arrays(ds)[0])
+    if not whole.all(): raise ValueError(f'{(~whole).sum()} frames of {name} have missing points: fill or cut them first')
+    return Motion(name, subject, MODEL_FPS, along_x(change_rate(pos, ds.attrs['fps'], MODEL_FPS)), measured & measured_in(ds))
+
+def measured_in(
+    ds: xr.Dataset, # World-frame pose data set, runningpose_22
+) -> np.ndarray: # True where a point was measured at its place, shape (22,)
+    "Which points of a recording are what their names say: not those that its marker set lacks or only approximates"
+    return ~np.isin(skeleton('runningpose_22').keypoints, [*ds.attrs.get('lacking', []), *ds.attrs.get('approximate', [])])
 
 # %% ../../nbs/lifting/40_dataset.ipynb #599930d4
 def leave_out(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ..skeleton import *
 from .dataset import *
 
-# %% ../../nbs/lifting/41_simulate.ipynb #cb9227ab
+# %% ../../nbs/lifting/41_simulate.ipynb #b27ddaca
 RP, HALPE = skeleton('runningpose_22'), skeleton('halpe_26')
 
 class MotionBank:
@@ -28,7 +28,10 @@ class MotionBank:
         self.trust = torch.stack([torch.as_tensor(m.measured) for m in motions])
         people = sorted({m.subject for m in motions}); w = torch.tensor([m.weight for m in motions])*n
         who = torch.tensor([people.index(m.subject) for m in motions]); total = torch.zeros(len(people)).index_add(0, who, w)
-        self.p = w/total[who]/len(people)
+        self.p = w/total[who]/len(people); self.step = 1. # frames of the bank for one of the lifter's
+        self.seconds = {p: round(sum(m.seconds for m in motions if m.subject==p), 1) for p in people}
+    def fetch(self, clip, i, j): # Positions at frames i and j, (B, L, 22, 3) each, and where they are whole, (B, L) bool
+        s = self.start[clip][:,None]; return self.xyz[s+i], self.xyz[s+j], torch.ones(i.shape, dtype=torch.bool)
     def draw(self,
         B: int, # Windows
         L: int, # Frames in each
@@ -37,11 +40,11 @@ class MotionBank:
     ) -> tuple: # positions (B, L, 22, 3), inside the clip (B, L) bool, measured (B, 22) bool
         "Random windows; where a clip is shorter than L its edge frames repeat and are marked as outside"
         clip = torch.multinomial(self.p, B, replacement=True, generator=gen); n = self.n[clip][:,None]
-        r = torch.empty(B, 1).uniform_(*tempo, generator=gen); slack = (n-1)-(L-1)*r
+        r = torch.empty(B, 1).uniform_(*tempo, generator=gen)*self.step; slack = (n-1)-(L-1)*r
         t = torch.rand(B, 1, generator=gen)*slack + torch.arange(L)*r                # runs over the clip, or hangs over both its ends
         inside = (t>=0) & (t<=n-1); t = torch.minimum(t.clamp(min=0), n-1.)
-        i = t.floor().long(); j = torch.minimum(i+1, n-1); f = (t-i)[...,None,None]; s = self.start[clip][:,None]
-        return self.xyz[s+i]*(1-f) + self.xyz[s+j]*f, inside, self.trust[clip]
+        i = t.floor().long(); j = torch.minimum(i+1, n-1); f = (t-i)[...,None,None]; a,b,whole = self.fetch(clip, i, j)
+        return a*(1-f) + b*f, inside&whole, self.trust[clip]
 
 # %% ../../nbs/lifting/41_simulate.ipynb #dbddf2a1
 def _tree():

@@ -36,11 +36,11 @@ def has_bf16(
     if device!='cpu': return torch.cuda.is_bf16_supported()
     f = Path('/proc/cpuinfo'); return f.exists() and any(k in f.read_text() for k in ('avx512_bf16', 'amx_bf16'))
 
-# %% ../../nbs/lifting/44_train.ipynb #dbd0d082
+# %% ../../nbs/lifting/44_train.ipynb #70248abd
 class Trainer:
     "Network, optimiser, averaged weights and source of chance of one run"
     def __init__(self,
-        motions: list, # Training motions
+        motions, # Training motions, or a bank of them
         cfg: LifterConfig, # Network to train
         steps: int, # Steps in all
         lr: float = 1e-3, # Peak learning rate
@@ -51,7 +51,8 @@ class Trainer:
     ):
         if device!='cpu' and not torch.cuda.is_available(): raise ValueError(f'there is no {device} on this machine; train on cpu')
         torch.manual_seed(seed); self.cfg, self.steps, self.lr, self.batch, self.frames, self.device = cfg, steps, lr, batch, frames, device
-        self.bank, self.gen = MotionBank(motions), torch.Generator().manual_seed(seed)
+        self.bank = motions if isinstance(motions, MotionBank) else MotionBank(motions)
+        self.gen = torch.Generator().manual_seed(seed)
         self.net = make_lifter(cfg).to(device); self.ema = make_lifter(cfg).to(device); self.ema.load_state_dict(self.net.state_dict())
         self.opt = torch.optim.AdamW(self.net.parameters(), lr=lr, weight_decay=1e-4)
         self.step = 0; self.history: list = []
@@ -95,9 +96,9 @@ def load_state(
     tr.net.load_state_dict(s['net']); tr.ema.load_state_dict(load_checkpoint(path)[0].state_dict()); tr.opt.load_state_dict(s['opt'])
     tr.step, tr.history = s['step'], s['history']; tr.gen.set_state(s['gen'].cpu()); torch.set_rng_state(s['chance'].cpu())
 
-# %% ../../nbs/lifting/44_train.ipynb #2ec174b6
+# %% ../../nbs/lifting/44_train.ipynb #cf450b7a
 def train(
-    motions: list, # Training motions: nobody in here may be tested on
+    motions, # Training motions, or a bank of them: nobody in here may be tested on
     steps: int, # Steps in all
     out=None, # Checkpoint to write, without suffix; nothing is written without it
     cfg: LifterConfig = None, # Network; the default configuration when not given
@@ -109,8 +110,8 @@ def train(
 ) -> tuple: # (network in eval mode, history as a DataFrame)
     "Train a lifter on motions; further arguments go to `Trainer`"
     if steps<1: raise ValueError(f'{steps} training steps: at least one is needed')
-    tr = Trainer(motions, cfg or LifterConfig(), steps, **kw); people = sorted({m.subject for m in motions})
-    tr.cfg.training |= dict(subjects=people, seconds={p: round(sum(m.seconds for m in motions if m.subject==p), 1) for p in people}, steps=steps,
+    tr = Trainer(motions, cfg or LifterConfig(), steps, **kw)
+    tr.cfg.training |= dict(subjects=sorted(tr.bank.seconds), seconds=tr.bank.seconds, steps=steps,
                             lr=tr.lr, batch=tr.batch, frames=tr.frames, torch=torch.__version__)
     if resume: load_state(tr, out)
     bar = tqdm(total=steps, initial=tr.step, disable=not (progress and sys.stderr.isatty()), unit='step'); t0, acc = time.time(), []
