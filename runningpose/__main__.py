@@ -5,15 +5,14 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/81_main.ipynb #4c8052e8
+# %% ../nbs/81_main.ipynb #77206011
 #| eval: false
 import sys
-from . import cli
+from . import cli, cli_data
 
-# %% ../nbs/81_main.ipynb #4cc24307
+# %% ../nbs/81_main.ipynb #feba3953
 #| eval: false
 if __name__=='__main__':
-    name = '_'.join(['runningpose', *sys.argv[1:2]])
-    if len(sys.argv)>1 and hasattr(cli, name): sys.argv[:2] = [name]
-    command = getattr(cli, sys.argv[0], cli.runningpose)
-    command()
+    commands = vars(cli_data)|vars(cli); name = '_'.join(['runningpose', *sys.argv[1:2]])
+    if len(sys.argv)>1 and name in commands: sys.argv[:2] = [name]
+    commands.get(sys.argv[0], cli.runningpose)()
