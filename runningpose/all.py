@@ -6,21 +6,30 @@
 __all__ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_pose', 'poses_dataset', 'check_poses',
            'pose_arrays', 'points', 'like', 'resample', 'save_poses', 'load_poses', 'to_frame', 'from_frame',
            'PoseError', 'Camera', 'phone_camera', 'look_at', 'project', 'undistort', 'world_to_camera',
-           'camera_to_world', 'synthetic_runner', 'probe', 'Clip', 'read_frames', 'camera_motion', 'VideoWriter',
-           'write_gif', 'VideoError', 'fetch', 'find', 'WeightsError', 'save_trc', 'load_trc', 'read_archive',
-           'save_data_2d', 'load_data_2d', 'infer_video', 'clean', 'light_copy', 'NoPersonError', 'SelectError',
-           'KeypointsError', 'from_openpose', 'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc',
-           'from_sleap', 'from_movement', 'to_movement', 'from_detectron_npz', 'People', 'read_detections',
-           'link_people', 'choose_person', 'person_poses', 'Motion', 'load_mocap', 'load_shared', 'from_poses',
-           'leave_out', 'mocap21_to_runningpose22', 'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint',
-           'lift', 'train', 'evaluate', 'summary', 'published_results', 'to_world', 'joint_angles', 'gait_events',
-           'gait_metrics', 'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame',
-           'write_report', 'analyze', 'write_results', 'Analysis']
+           'camera_to_world', 'in_picture', 'read_cameras', 'save_cameras', 'miqus_cameras', 'CalibrationError',
+           'triangulate', 'triangulate_points', 'Triangulated', 'lowpass', 'change_rate', 'synthetic_runner', 'probe',
+           'Clip', 'read_frames', 'camera_motion', 'VideoWriter', 'write_gif', 'VideoError', 'fetch', 'find',
+           'WeightsError', 'save_trc', 'load_trc', 'read_archive', 'save_data_2d', 'load_data_2d', 'FormatError',
+           'read_qtm', 'save_markers', 'save_tsv', 'save_c3d', 'save_mat', 'marker_set', 'MARKER_SETS', 'MarkersError',
+           'markers_to_keypoints', 'hip_joint_centres', 'synthetic_markers', 'clean_markers', 'marker_report',
+           'find_sync', 'BuildOptions', 'build_dataset', 'open_dataset', 'load_trial', 'DatasetError',
+           'format_recording', 'load_keypoints_csv', 'save_data_3d', 'load_data_3d', 'prepare_coco', 'check_coco',
+           'infer_video', 'clean', 'light_copy', 'NoPersonError', 'SelectError', 'KeypointsError', 'from_openpose',
+           'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc', 'from_sleap', 'from_movement',
+           'to_movement', 'from_detectron_npz', 'People', 'read_detections', 'link_people', 'choose_person',
+           'person_poses', 'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
+           'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate',
+           'mean_pose_baseline', 'summary', 'published_results', 'StreamBank', 'split_motions', 'to_world',
+           'joint_angles', 'gait_events', 'gait_metrics', 'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video',
+           'poster', 'best_frame', 'write_report', 'analyze', 'write_results', 'Analysis']
 
-# %% ../nbs/90_all.ipynb #31284fed
+# %% ../nbs/90_all.ipynb #9ff2b5e5
 from .skeleton import *
 from .poses import *
 from .camera import *
+from .calibration import *
+from .triangulate import *
+from .signals import *
 from .synthetic import *
 from .video import *
 from .weights import *
@@ -28,11 +37,19 @@ from .formats import *
 from .archives import *
 from .camera_motion import *
 from .data.prepare_2d import *
+from .data.qtm import *
+from .data.markers import *
+from .data.marker_cleaning import *
+from .data.sync import *
+from .data.dataset import *
+from .data.prepare_3d import *
+from .data.coco import *
 from .pose2d.backend import *
 from .pose2d.people import *
 from .pose2d.importers import *
 from .pose2d.clean import *
 from .lifting.dataset import *
+from .lifting.stream import *
 from .lifting.tcn import *
 from .lifting.lift import *
 from .lifting.train import *
@@ -46,19 +63,25 @@ from .show.overlay import *
 from .show.report import *
 from .analyze import *
 
-# %% ../nbs/90_all.ipynb #5ce82e89
+# %% ../nbs/90_all.ipynb #91a5f337
 _all_ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_pose',
         'poses_dataset', 'check_poses', 'pose_arrays', 'points', 'like', 'resample', 'save_poses', 'load_poses', 'to_frame', 'from_frame', 'PoseError',
-        'Camera', 'phone_camera', 'look_at', 'project', 'undistort', 'world_to_camera', 'camera_to_world',
+        'Camera', 'phone_camera', 'look_at', 'project', 'undistort', 'world_to_camera', 'camera_to_world', 'in_picture',
+        'read_cameras', 'save_cameras', 'miqus_cameras', 'CalibrationError', 'triangulate', 'triangulate_points', 'Triangulated', 'lowpass', 'change_rate',
         'synthetic_runner',
         'probe', 'Clip', 'read_frames', 'camera_motion', 'VideoWriter', 'write_gif', 'VideoError',
         'fetch', 'find', 'WeightsError',
-        'save_trc', 'load_trc', 'read_archive', 'save_data_2d', 'load_data_2d',
+        'save_trc', 'load_trc', 'read_archive', 'save_data_2d', 'load_data_2d', 'FormatError',
+        'read_qtm', 'save_markers', 'save_tsv', 'save_c3d', 'save_mat', 'marker_set', 'MARKER_SETS', 'MarkersError', 'markers_to_keypoints',
+        'hip_joint_centres', 'synthetic_markers', 'clean_markers', 'marker_report', 'find_sync',
+        'BuildOptions', 'build_dataset', 'open_dataset', 'load_trial', 'DatasetError',
+        'format_recording', 'load_keypoints_csv', 'save_data_3d', 'load_data_3d', 'prepare_coco', 'check_coco',
         'infer_video', 'clean', 'light_copy', 'NoPersonError', 'SelectError', 'KeypointsError',
         'from_openpose', 'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc', 'from_sleap', 'from_movement', 'to_movement', 'from_detectron_npz',
         'People', 'read_detections', 'link_people', 'choose_person', 'person_poses',
         'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
-        'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'summary', 'published_results',
+        'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'mean_pose_baseline', 'summary',
+        'published_results', 'StreamBank', 'split_motions',
         'to_world', 'joint_angles', 'gait_events', 'gait_metrics',
         'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report',
         'analyze', 'write_results', 'Analysis']

@@ -98,7 +98,7 @@ def save_trc(
     tmp.write_text('\n'.join(head+rows)+'\n', encoding='utf-8'); tmp.replace(path)
     return path
 
-# %% ../nbs/22_formats.ipynb #8face711
+# %% ../nbs/22_formats.ipynb #8b736b27
 def read_trc(
     path, # TRC file
 ) -> tuple: # time (T,) in s; marker names; positions in m as stored, shape (T, K, 3), NaN = missing; header as a dict
@@ -120,15 +120,14 @@ def read_trc(
     return v[:,1], names, v[:,2:].reshape(len(v), len(names), 3)*scale, header
 
 def _trc_rows(path, rows, width, whole):
-    "The numbers of a TRC table; empty cells at the end of a line may have been left out, but only of whole markers"
-    comma = any(',' in l for _,l in rows[:3]); out = np.full((len(rows), width), np.nan)
-    for k,(i,l) in enumerate(rows):
-        c = l.rstrip('\t\n ').split('\t'); short = len(c)<width and len(c)%3!=2
-        if len(c)>width or len(c)<2 or short:
-            raise FormatError(f'{path}, line {i}: {len(c)} cells, {width} are needed' + (': it was cut off' if short else ''))
-        out[k,:len(c)] = numbers(c, f'{path}, line {i}', comma)
-        if np.isnan(out[k,:2]).any(): raise FormatError(f'{path}, line {i}: there is no frame number or no time')
-    check_cuts([l.rstrip('\n').split('\t')[:width] for _,l in rows], [i for i,_ in rows], whole, path)
+    "The numbers of a TRC table; one tab too many at the end of a row is no cell"
+    comma = any(',' in l for _,l in rows[:3]); cells = [l.split('\t') for _,l in rows]
+    cells = [c[:-1] if len(c)==width+1 and not c[-1].strip() else c for c in cells]
+    for (i,_),c in zip(rows, cells, strict=True):
+        if len(c)!=width: raise FormatError(f'{path}, line {i}: {len(c)} cells, {width} are needed: it was cut off, or changed by hand')
+    out = np.stack([numbers(c, f'{path}, line {i}', comma) for (i,_),c in zip(rows, cells, strict=True)])
+    if np.isnan(out[:,:2]).any(): raise FormatError(f'{path}, line {rows[int(np.isnan(out[:,:2]).any(1).argmax())][0]}: there is no frame number or no time')
+    check_cuts(cells, [i for i,_ in rows], whole, path)
     return out
 
 def load_trc(

@@ -84,10 +84,10 @@ def _names(head, columns, path):
     if n is not None and n!=len(names): raise FormatError(f'{path} says NO_OF_MARKERS {n} and names {len(names)}')
     return [s or f'unnamed_{i+1}' for i,s in enumerate(names)]
 
-# %% ../../nbs/data/26a_qtm_text.ipynb #54fb74fe
+# %% ../../nbs/data/26a_qtm_text.ipynb #22d991a2
 def _rows(lines, first, width, whole, path):
     "The numbers of the table, shape (rows, columns), columns 3 per marker and up to two before"
-    rows = [(i+1, l) for i,l in enumerate(lines) if i>=first and l.strip()]
+    rows = [(i+1, l) for i,l in enumerate(lines) if i>=first and l.strip(' ')] # a line of tabs is a frame in which nobody was seen
     if not rows: raise FormatError(f'{path} has a header and no frames')
     comma = any(',' in l for _,l in rows[:5]); cells = [l.split('\t') for _,l in rows]; n = len(cells[0])
     if 1<=n-width<=3 and all(len(c)==n and not c[-1].strip() for c in cells) and _leading(cells[0], n-width-1): cells,n = [c[:-1] for c in cells], n-1
@@ -150,7 +150,7 @@ def _events(head, start, path):
         except (IndexError, ValueError): raise FormatError(f'{path}: the event {row[:1]} has no frame and time') from None
     return out
 
-# %% ../../nbs/data/26a_qtm_text.ipynb #d05ff9cc
+# %% ../../nbs/data/26a_qtm_text.ipynb #f0122cee
 QUALISYS_SPORTS = ('HeadL HeadR HeadFront Chest SpineThoracic2 SpineThoracic12 LShoulderTop LArm LElbowOut LElbowIn LWristIn LWristOut LHand2 '
     'RShoulderTop RArm RElbowOut RElbowIn RWristIn RWristOut RHand2 WaistLFront WaistL WaistBack WaistR WaistRFront LTrochanterMajor LThighFrontLow '
     'LKneeOut LKneeIn LShinFrontHigh LAnkleOut LAnkleIn LHeelBack LForefoot LForefoot5 RTrochanterMajor RThighFrontLow RKneeOut RKneeIn RShinFrontHigh '
@@ -183,12 +183,13 @@ def read_rows(
     labels=None, # File with the names, or the names; looked for beside the recording when not given
 ) -> Recording: # What it holds
     "Read a recording without a header; FormatError says what is wrong, and in which row"
-    text = read_text(path); lines = [(i+1, l.strip().rstrip(',;\t')) for i,l in enumerate(text.split('\n')) if l.strip()]
+    text = read_text(path); lines = [(i+1, l.strip(' ')) for i,l in enumerate(text.split('\n')) if l.strip(' ')]
     if not lines: raise FormatError(f'{path} is empty')
     sep = next((s for s in '\t;' if s in lines[0][1]), ',')
     if sep==',' and '.' not in text and len(text)>200:
         raise FormatError(f'{path}: no number has a decimal point; if the commas are decimal commas, separate with ; or tabs')
     comma = sep!=',' and ',' in lines[0][1]; width = len(lines[0][1].split(sep)); rows = []
+    if width%3==1 and all(l.endswith(sep) for _,l in lines): lines,width = [(i, l[:-1]) for i,l in lines], width-1 # one after the last number of each row
     if width%3: raise FormatError(f'{path}, line {lines[0][0]}: {width} values; x, y and z of each frame are needed')
     for i,l in lines:
         c = l.split(sep)
