@@ -21,7 +21,8 @@ def held(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
 
 def build(lab, out):
     t = time.time(); m = build_dataset(lab, out, progress=True)
-    print(f'build: {len(m["trials"])} trials in {time.time()-t:.0f} s, {m["reused"]} of them there before, {len(m["failed"])} failed, at most {held():.0f} MB held', flush=True)
+    print(f'build: {len(m["trials"])} trials in {time.time()-t:.0f} s, {m["reused"]} of them there before, {len(m["failed"])} failed, '
+          f'at most {held():.0f} MB held', flush=True)
     t = time.time(); ds = open_dataset(out); frames = sum(len(p.time) for _,p in ds.trials()); w = ds.windows('train', 64)
     a = time.time(); [next(w) for _ in range(2000)]; b = time.time()
     print(f'read: {frames} frames of {len(ds)} trials in {a-t:.0f} s, 2000 windows in {b-a:.1f} s, at most {held():.0f} MB held', flush=True)
@@ -33,7 +34,8 @@ if __name__=='__main__':
     tmp = Path(tempfile.mkdtemp())
     try:
         generate(tmp/'lab', a.trials); print(f'{len(find_recordings(tmp/"lab"))} recordings of {PEOPLE} people', flush=True)
-        run = [sys.executable, __file__, '--lab', str(tmp/'lab'), '--out', str(tmp/'set')]; child = subprocess.Popen(run, env=os.environ | {'OMP_NUM_THREADS': '1'})
+        run = [sys.executable, __file__, '--lab', str(tmp/'lab'), '--out', str(tmp/'set')]
+        child = subprocess.Popen(run, env=os.environ | {'OMP_NUM_THREADS': '1'})
         while len(list((tmp/'set').rglob('*.nc')))<a.trials//3: time.sleep(.2)
         child.kill(); child.wait(); print(f'killed with {len(list((tmp/"set").rglob("*.nc")))} trials built', flush=True)
         subprocess.run(run, check=True, env=os.environ | {'OMP_NUM_THREADS': '1'})

@@ -35,7 +35,7 @@ def qtm_camera(
     R = u@v; eye = np.asarray(centre, float)/1000
     return Camera(int(size[0]), int(size[1]), tuple(v/QTM_SUBPIXEL for v in f), tuple(v/QTM_SUBPIXEL for v in c), tuple(dist), R, -R@eye, source)
 
-# %% ../nbs/13_calibration.ipynb #c762c4b9
+# %% ../nbs/13_calibration.ipynb #bb39d879
 _MIQUS = { # f and c in 1/64 px, distortion k1 k2 p1 p2, rows of R, centre in mm
     'miqus1': ((107467.257813, 107467.640625), (60818.726563, 32822.339844), (-.045952, .137059, .000110, .000532),
                ((.735354, .677463, .017256), (-.104186, .087855, .990670), (.669627, -.730291, .135186)), (6643.345215, -2730.456543, 1153.752808)),
@@ -46,7 +46,7 @@ _MIQUS = { # f and c in 1/64 px, distortion k1 k2 p1 p2, rows of R, centre in mm
 
 def miqus_cameras() -> dict: # miqus1, miqus2, miqus3: cameras in the world of the Tindra recordings
     "The three cameras of the original, corrected"
-    return {n: qtm_camera(f, c, (1920, 1088), (*d, 0.), R, T, f'{n} of the original, corrected') for n,(f,c,d,R,T) in _MIQUS.items()}
+    return {n: qtm_camera(f, c, (1920, 1088), (*d, 0.), np.array(R), np.array(T), f'{n} of the original, corrected') for n,(f,c,d,R,T) in _MIQUS.items()}
 
 # %% ../nbs/13_calibration.ipynb #fa29970b
 _R = [f'r{i}{j}' for i in '123' for j in '123']
@@ -148,7 +148,7 @@ def save_cameras(
     tmp.replace(path)
     return path
 
-# %% ../nbs/13_calibration.ipynb #de8f5c48
+# %% ../nbs/13_calibration.ipynb #bca679dc
 def camera_record(
     cam: Camera, # The camera
 ) -> dict: # Plain numbers and lists
@@ -160,4 +160,5 @@ def camera_of(
     record: dict, # What `camera_record` gives
 ) -> Camera: # The camera
     "The camera back from its dictionary"
-    return Camera(**{k: tuple(v) if k in ('f', 'c', 'dist') else v for k,v in record.items()})
+    fields: dict = {k: tuple(v) if k in ('f', 'c', 'dist') else v for k,v in record.items()}
+    return Camera(**fields)

@@ -107,13 +107,13 @@ def undistort(
     if ok.any(): out[ok] = cv2.undistortPoints(xy[ok][:,None], np.eye(3), np.array([k1,k2,p1,p2,k3]), criteria=crit)[:,0]
     return out
 
-# %% ../nbs/11_camera.ipynb #f8d199a0
+# %% ../nbs/11_camera.ipynb #ff71bc15
 def in_picture(
     uv: np.ndarray, # Pixels, shape (..., 2); NaN = missing
     cam: Camera, # The camera
 ) -> np.ndarray: # True where the point lies in the picture, shape (...)
     "Which points are in the picture"
-    return ((uv>=0) & (uv<=[cam.width, cam.height])).all(-1)
+    return np.asarray(((uv>=0) & (uv<=[cam.width, cam.height])).all(-1))
 
 # %% ../nbs/11_camera.ipynb #b02e62a4
 def scaled(

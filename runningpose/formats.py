@@ -47,7 +47,7 @@ def numbers(
         if bad: raise FormatError(f'{where}, column {i+1}: a number is needed in every cell, or nothing, not {raw.strip()[:20]!r}')
     return out
 
-# %% ../nbs/22_formats.ipynb #e226eba3
+# %% ../nbs/22_formats.ipynb #8cd26185
 def _decimals(cell): return len(cell.strip().replace(',', '.').partition('.')[2])
 
 def check_cuts(
@@ -62,7 +62,7 @@ def check_cuts(
         raise FormatError(f'{path}, line {lines[few[0]]}: the last number, {rows[few[0]][-1].strip()}, has fewer decimals than all others: it was cut off')
     last = [c for c in rows[-1] if c.strip()]; n = max(map(_decimals, last), default=0)
     partly = not rows[-1][-1].strip() and any(c.strip() for c in rows[-1][-3:])
-    if not whole and (partly or (rows[-1][-1].strip() and d[-1]<3 and (d[-1]<n or n==0))):
+    if not whole and (partly or (rows[-1][-1].strip() and d[-1]<6 and (d[-1]<n or n==0))):
         raise FormatError(f'{path}, line {lines[-1]}: the last line does not end, so its last number may have been cut off; add a line end if it is whole')
 
 # %% ../nbs/22_formats.ipynb #97efbf7f

@@ -26,7 +26,7 @@ from .markers import *
 from .qtm import *
 from .sync import *
 
-# %% ../../nbs/data/29a_dataset.ipynb #9ad71916
+# %% ../../nbs/data/29a_dataset.ipynb #e1920db0
 class DatasetError(ValueError): "The data set is not what it has to be, and why"
 
 SPLITS = ('train', 'validation', 'test')
@@ -43,7 +43,7 @@ def find_recordings(
     good = lambda f: f.is_file() and f.suffix.lower() in MARKER_ENDINGS and not _NOT_3D.search(f.name) and not f.name.startswith('.')
     files = [f for f in sorted(folder.rglob('*')) if good(f)]
     if not files: raise DatasetError(f'{folder} has no recordings; their endings are {", ".join(MARKER_ENDINGS)}')
-    person = lambda f: f.parent.name if f.parent!=folder else (re.match(r'[^\W\d_]+', f.stem) or re.match(r'.+', f.stem))[0]
+    person = lambda f: f.parent.name if f.parent!=folder else next(iter(re.findall(r'^[^\W\d_]+', f.stem)), f.stem)
     df = pd.DataFrame(dict(file=files, subject=[person(f) for f in files], trial=[f.stem for f in files]))
     return df.assign(trial=[f'{t}_{f.suffix[1:]}' if n else t for t,f,n in zip(df.trial, df.file, df.duplicated(['subject', 'trial']), strict=True)])
 

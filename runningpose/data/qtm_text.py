@@ -150,7 +150,7 @@ def _events(head, start, path):
         except (IndexError, ValueError): raise FormatError(f'{path}: the event {row[:1]} has no frame and time') from None
     return out
 
-# %% ../../nbs/data/26a_qtm_text.ipynb #f0122cee
+# %% ../../nbs/data/26a_qtm_text.ipynb #4c28a7f5
 QUALISYS_SPORTS = ('HeadL HeadR HeadFront Chest SpineThoracic2 SpineThoracic12 LShoulderTop LArm LElbowOut LElbowIn LWristIn LWristOut LHand2 '
     'RShoulderTop RArm RElbowOut RElbowIn RWristIn RWristOut RHand2 WaistLFront WaistL WaistBack WaistR WaistRFront LTrochanterMajor LThighFrontLow '
     'LKneeOut LKneeIn LShinFrontHigh LAnkleOut LAnkleIn LHeelBack LForefoot LForefoot5 RTrochanterMajor RThighFrontLow RKneeOut RKneeIn RShinFrontHigh '
@@ -185,6 +185,8 @@ def read_rows(
     "Read a recording without a header; FormatError says what is wrong, and in which row"
     text = read_text(path); lines = [(i+1, l.strip(' ')) for i,l in enumerate(text.split('\n')) if l.strip(' ')]
     if not lines: raise FormatError(f'{path} is empty')
+    if len(lines)==1 and not text.endswith('\n'):
+        raise FormatError(f'{path} is one row that does not end: it may have been cut off; add a line end if it is whole')
     sep = next((s for s in '\t;' if s in lines[0][1]), ',')
     if sep==',' and '.' not in text and len(text)>200:
         raise FormatError(f'{path}: no number has a decimal point; if the commas are decimal commas, separate with ; or tabs')
