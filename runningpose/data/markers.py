@@ -6,18 +6,19 @@
 __all__ = ['MARKER_SETS', 'MarkersError', 'MarkerSet', 'marker_set', 'hip_joint_centres', 'chord', 'find_marker_set',
            'markers_to_keypoints', 'synthetic_markers']
 
-# %% ../../nbs/data/27_markers.ipynb #380e2cc1
+# %% ../../nbs/data/27_markers.ipynb #c258b445
 import difflib, tomllib, warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 import numpy as np
 import xarray as xr
+import runningpose
 from ..poses import *
 from ..skeleton import *
 from .qtm_text import QUALISYS_SPORTS
 
-# %% ../../nbs/data/27_markers.ipynb #5f196ac3
+# %% ../../nbs/data/27_markers.ipynb #28746cf2
 class MarkersError(ValueError): "The markers at hand do not make the keypoints, and which are missing"
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class MarkerSet:
     def markers(self): # Every marker that a keypoint may use, in order
         return list(dict.fromkeys(m for r in self.keypoints.values() for m in _leaves(r, self)))
 
-_SETS = Path(__file__).parent/'marker_sets' if '__file__' in globals() else Path('../../runningpose/data/marker_sets').resolve()
+_SETS = Path(runningpose.__file__).parent/'data'/'marker_sets'
 MARKER_SETS = ('qualisys_sports', 'qualisys_running', 'plug_in_gait', 'cmu_41', 'rajagopal') # The sets that are shipped
 
 @lru_cache
