@@ -79,8 +79,12 @@ def runningpose_fetch(
     else:
         for n in WEIGHTS: print(f'{n:9}{fetch(n, progress=not quiet)}')
 
-# %% ../nbs/80_cli.ipynb #0f7136fb
-def _is_dataset(data): return (Path(data)/'manifest.json').is_file() or (Path(data)/'trials').is_dir()
+# %% ../nbs/80_cli.ipynb #40158ecc
+def _is_dataset(data):
+    "Whether a folder is a data set; ValueError if it is none and not the shared recordings either"
+    if (Path(data)/'manifest.json').is_file() or (Path(data)/'trials').is_dir(): return True
+    if not (Path(data)/'biomech_run.npz').is_file(): raise ValueError(f'{data} is no data set: runningpose_build_dataset makes one of a folder of recordings')
+    return False
 
 def _training_data(data, person):
     "Motions or a bank of them, and what they are"
@@ -94,6 +98,9 @@ def _test_data(data, who):
     "Motions of a person or of a split"
     if not _is_dataset(data): return leave_out(load_shared(data), who)[1]
     ds = open_dataset(data); people = set(ds.table.subject)
+    if who in SPLITS and not ds.rows(who):
+        have = ', '.join(f'{n} in {s}' for s,n in ds.table.groupby('split').subject.nunique().items())
+        raise ValueError(f'nobody is in the split {who} of {data}; people: {have}')
     if who in SPLITS: return list(split_motions(ds, who))
     if who not in people: raise ValueError(f'{who!r} is no split and nobody; there are {", ".join(SPLITS)}, and {", ".join(sorted(people))}')
     return [m for m in split_motions(ds, ds.table.split[ds.table.subject==who].iloc[0]) if m.subject==who]
@@ -116,6 +123,8 @@ def runningpose_train(
 ):
     "Train a lifter; it is saved every 250 steps and can be resumed"
     if threads: torch.set_num_threads(threads)
+    if checkpoint_file(out).exists() and not resume:
+        raise ValueError(f'{checkpoint_file(out)} is there: --resume carries on with it; else choose another name, or remove it')
     motions,said = _training_data(data, leave_out_person); cfg = LifterConfig(channels=channels, training=dict(left_out=leave_out_person, data=said))
     _,hist = train(motions, steps, out, cfg, resume=resume, every=250, batch=batch, frames=frames, lr=lr, seed=seed, device=device)
     print(f'loss {1000*hist.loss.iloc[-1]:.1f} mm after {steps} steps (training data); {checkpoint_file(out)}')
@@ -133,6 +142,7 @@ def runningpose_evaluate(
     "Score a lifter on a person it has not seen, with synthetic 2D; errors in mm"
     test = _test_data(data, person)
     if not test: raise ValueError(f'there is no motion of {person} long enough to score on')
+    if views<1: raise ValueError(f'--views is {views}; at least one is needed')
     df = evaluate(test, checkpoint, noise=noise, views=views)
     if out: df.to_csv(out, index=False)
     print(summary(df).round(1).to_string())

@@ -6,8 +6,9 @@
 __all__ = ['runningpose_build_dataset', 'runningpose_format_qtmdata', 'runningpose_prepare_data_3d',
            'runningpose_prepare_data_coco']
 
-# %% ../nbs/82_cli_data.ipynb #a16bb37d
+# %% ../nbs/82_cli_data.ipynb #334dc214
 import re, sys
+from collections import Counter
 from pathlib import Path
 from fastcore.script import Param
 from .calibration import *
@@ -18,7 +19,7 @@ from .data.dataset import *
 from .data.marker_cleaning import *
 from .data.prepare_3d import *
 
-# %% ../nbs/82_cli_data.ipynb #80c6d558
+# %% ../nbs/82_cli_data.ipynb #3850efd1
 def _people(text): return tuple(n.strip() for n in text.split(',') if n.strip()) if text else ()
 
 def _detector(backend):
@@ -34,6 +35,19 @@ def _offset(text):
     if text in (None, 'auto'): return None
     try: return float(text)
     except ValueError: raise ValueError(f"--offset is {text!r}; seconds are needed, or 'auto'") from None
+
+def _notes(m, df, views):
+    "What a person should know of a build"
+    if 'guessed' in df and df.guessed.any():
+        who = ', '.join(f'{k} ({v})' for k,v in sorted(Counter(df.subject[df.guessed]).items()))
+        yield f'note: people were read off the names of files: {who}; trials.csv, or a folder for each, says otherwise'
+    for f in m['failed']: yield f'left out: {f["error"] if f["source"] in f["error"] else f["source"]+": "+f["error"]}'
+    for what,n in Counter(a for t in m['trials'] for a in t['assumed']).items(): yield f'note: {what}, in {n} recordings'
+    for t in m['trials']:
+        for why in t['views_left_out']: yield f'note: {t["subject"]}, {t["trial"]}: view left out: {why}'
+    if views and (n := sum(not t['cameras'] for t in m['trials'])):
+        yield f"note: no view for {n} of {len(m['trials'])} trials; the name of a video begins with the trial's and contains the camera's"
+    for a,b in suspects(m): yield f'note: {a} and {b} have the same bones to 2 mm, and are in different splits: are they one person?'
 
 @documented()
 @says_what_is_wrong
@@ -57,18 +71,20 @@ def runningpose_build_dataset(
     "Build a data set of recordings, split by person; an interrupted build goes on where it was"
     if views and not cameras: raise ValueError('--views needs --cameras: the calibration of the cameras')
     o = BuildOptions(rate, marker_set, labels, fps, up, cutoff or None)
-    m = build_dataset(recordings, out, o, _people(validation), _people(test), read_cameras(cameras) if cameras else None, views, _offset(offset),
+    df = find_recordings(recordings)
+    m = build_dataset(df, out, o, _people(validation), _people(test), read_cameras(cameras) if cameras else None, views, _offset(offset),
                       _detector(backend), progress=not quiet)
-    for f in m['failed']: print(f'left out: {f["source"]}: {f["error"]}', file=sys.stderr)
-    for t in m['trials']:
-        for why in t['views_left_out']: print(f'note: {t["trial"]}: view left out: {why}', file=sys.stderr)
-    for a,b in suspects(m): print(f'note: {a} and {b} have the same bones to 2 mm, and are in different splits: are they one person?', file=sys.stderr)
-    ds = open_dataset(out); print(ds)
+    for n in _notes(m, df, bool(views)): print(n, file=sys.stderr)
+    print(open_dataset(out)); total = len(m['trials'])+len(m['failed']); chosen = not (test or validation) and not ('split' in df and (df.split!='').any())
     for s in SPLITS:
-        if people := sorted({t['subject'] for t in ds.rows(s)}): print(f'{s}: {", ".join(people)}')
-    if m['failed']: print(f'{len(m["trials"])} of {len(m["trials"])+len(m["failed"])} recordings used')
+        people = ', '.join(sorted({t['subject'] for t in m['trials'] if t['split']==s})) or 'nobody'
+        print(f'{s}: {people}'+(' (chosen by a hash of the names)' if chosen and s!='train' and people!='nobody' else ''))
+    print(f'{len(m["trials"])} of {total} recordings used'+(f', {m["reused"]} taken over from the build before' if m['reused'] else ''))
+    done = sum((Counter(t['repaired']) for t in m['trials']), Counter())
+    if done:
+        print(f'stretches repaired or left open: {", ".join(f"{n} {k}" for k,n in done.most_common())}; each is listed in the attribute cleaning of its trial')
 
-# %% ../nbs/82_cli_data.ipynb #8713bc8c
+# %% ../nbs/82_cli_data.ipynb #6c7b94a5
 def _camera(number, cameras):
     "Name of a camera and all cameras"
     cams = read_cameras(cameras) if cameras else miqus_cameras()
@@ -90,13 +106,14 @@ def runningpose_format_qtmdata(
     rate:float=None, # Rate of the result, Hz; half that of the recording when not given
     cameras:str=None, # Calibration of other cameras (.qca.txt, .toml, ...)
     fps:float=None, # Rate of a recording that does not say it, Hz; 170 for bare text when not given
+    up:str=None, # Axis that points up in the recording, y or z, where it does not say it rightly
     no_clean:bool=False, # Neither repair markers nor filter: frames are only picked
 ):
     "Keypoints of a recording, as NAME_3D_keypoints.csv in the original's layout (mm) and NAME.nc"
     if not data_file: raise ValueError('--data-file is missing: the recording')
     name,cams = _camera(camera, cameras)
     if Path(output_dir).is_file(): raise ValueError(f'--output-dir {output_dir} is a file; a folder is needed')
-    files,pose = format_recording(data_file, output_dir, labels, marker_set, rate, cut_frame, name, cams, not no_clean, fps)
+    files,pose = format_recording(data_file, output_dir, labels, marker_set, rate, cut_frame, name, cams, not no_clean, fps, up)
     if 'fps_source' in pose.attrs: print(f'note: the rate is {pose.attrs["fps_source"]}; --fps says another', file=sys.stderr)
     if str(pose.attrs.get('labels', '')).startswith('assumed'):
         print(f'note: the names of the markers are {pose.attrs["labels"]}; --labels says others', file=sys.stderr)
@@ -106,7 +123,7 @@ def runningpose_format_qtmdata(
     if len(rep): print('; '.join(f'{k}: {len(g)} in {g.marker.nunique()} markers' for k,g in rep.groupby('kind')))
     print(f'{Path(data_file).name}: {pose.sizes["time"]} frames at {pose.attrs["fps"]:g} Hz; '+', '.join(map(str, files)))
 
-# %% ../nbs/82_cli_data.ipynb #625a9190
+# %% ../nbs/82_cli_data.ipynb #656a2c94
 @documented(i='input', o='output', c='camera')
 @says_what_is_wrong
 def runningpose_prepare_data_3d(
@@ -117,7 +134,8 @@ def runningpose_prepare_data_3d(
 ):
     "One data set of 3D keypoints (mm) from the CSVs of many recordings"
     if not input: raise ValueError('-i is missing: the folder with the CSVs that runningpose_format_qtmdata wrote')
-    if not output or Path(output).name!=output:
+    if not output: raise ValueError('-o is missing: the name of the data set')
+    if Path(output).name!=output:
         raise ValueError(f'-o is {output!r}: a name without folders is needed; data_3d_NAME.npz is written to the working directory')
     folder = Path(input)
     if not folder.is_dir(): raise FileNotFoundError(f'there is no folder {folder}')
@@ -125,7 +143,9 @@ def runningpose_prepare_data_3d(
     if not files: raise ValueError(f'{folder} has no _3D_keypoints.csv: runningpose_format_qtmdata writes them')
     name,cams = _camera(camera, cameras); poses = {re.sub('_3D_keypoints$', '', f.stem, flags=re.I): load_keypoints_csv(f) for f in files}
     out = save_data_3d(poses, f'data_3d_{output}.npz', cams[name] if name else None, camera=name or '')
-    for n,ds in poses.items(): print(f'{n}: {person_in(n)}, {ds.sizes["time"]} frames at {ds.attrs["fps"]:g} Hz')
+    for n,ds in poses.items():
+        why = ' (assumed: its .nc is not beside it)' if 'fps_source' in ds.attrs else ''
+        print(f'{n}: {person_in(n)}, {ds.sizes["time"]} frames at {ds.attrs["fps"]:g} Hz{why}')
     print(f'{out}: mm, '+(f'in the frame of {name}: x right, y down, z forward' if name else "in the world's frame; -c turns it into a camera's"))
 
 # %% ../nbs/82_cli_data.ipynb #e574e0f3

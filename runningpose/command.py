@@ -26,13 +26,13 @@ def says_what_is_wrong(
             print(f'{f.__name__}: {said}', file=sys.stderr); sys.exit(2)
     return inner
 
-# %% ../nbs/79_command.ipynb #cb5fce9d
+# %% ../nbs/79_command.ipynb #c134206f
 def _argument(p, k, v, letter):
     "Add one parameter of a function to a parser"
-    kw = dict(dest=k, help=v.docment, type=v.anno, default=v.default); name = k.rstrip('_')
+    text = lambda s: (s or '').replace('%', '%%'); kw = dict(dest=k, help=text(v.docment), type=v.anno, default=v.default); name = k.rstrip('_')
     flags = [letter]*bool(letter)+list(dict.fromkeys(['--'+name.replace('_', '-'), '--'+name]))
-    if isinstance(v.anno, Param): kw |= {n: getattr(v.anno, n) for n in ('help', 'type', 'choices', 'nargs')}
-    if v.anno is bool: p.add_argument(*flags, dest=k, action='store_true', help=v.docment)
+    if isinstance(v.anno, Param): kw |= {n: getattr(v.anno, n) for n in ('type', 'choices', 'nargs')} | dict(help=text(v.anno.help))
+    if v.anno is bool: p.add_argument(*flags, dest=k, action='store_true', help=kw['help'])
     elif v.default is inspect.Parameter.empty: p.add_argument(k, **{n: kw[n] for n in ('help', 'type', 'choices', 'nargs') if kw.get(n)})
     else: p.add_argument(*flags, **(kw | dict(help=kw['help']+(f' (default: {v.default})' if v.default else ''))))
 

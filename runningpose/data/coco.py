@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['coco_category', 'coco_annotation', 'keypoints_for', 'video_annotations', 'prepare_coco', 'check_coco']
 
-# %% ../../nbs/data/29c_coco.ipynb #96661c1e
-import json, sys
+# %% ../../nbs/data/29c_coco.ipynb #5b90296d
+import json, re, shutil, sys
 from pathlib import Path
 import cv2
 import numpy as np
@@ -41,21 +41,31 @@ def coco_annotation(
     return dict(keypoints=[int(v) if v==int(v) else float(v) for v in kps.ravel()], num_keypoints=int(ok.sum()), bbox=box, area=round(box[2]*box[3], 2),
                 iscrowd=0)
 
-# %% ../../nbs/data/29c_coco.ipynb #f75dcc09
+# %% ../../nbs/data/29c_coco.ipynb #5947b3ac
 def keypoints_for(
     video, # Video file
     folder=None, # Where to look; beside the video when not given
-) -> Path: # NAME_2D_keypoints.csv or NAME.nc whose name the video's contains
-    "The file with the keypoints of a video"
+) -> Path: # NAME_2D_keypoints.csv, or NAME.nc with 2D poses
+    "The file with the keypoints of a video, by their names: the same, or the recording's with the number of the camera"
     video = Path(video); folder = Path(folder or video.parent); squeeze = lambda s: ''.join(c for c in s.lower() if c.isalnum())
-    files = [*sorted(folder.glob('*_2D_keypoints.csv')), *sorted(folder.glob('*.nc'))]; name = squeeze(video.stem)
-    key = lambda f: squeeze(f.stem.removesuffix('_2D_keypoints'))
-    good = [f for f in files if key(f)==name] or [f for f in files if name.startswith(key(f)) or key(f).startswith(name)]
+    files = [*sorted(folder.glob('*_2D_keypoints.csv')), *(f for f in sorted(folder.glob('*.nc')) if _is_2d(f))]; name = squeeze(video.stem)
+    key = lambda f: f.stem.removesuffix('_2D_keypoints')
+    def of_camera(f): # run1_Camera2 has the keypoints of run1_Miqus_2_20001
+        m = re.match(r'(.+)_Camera0*(\d+)$', key(f), re.I)
+        return bool(m) and re.match(rf'{re.escape(m[1])}[\s_.-]+(?:[A-Za-z]+[\s_.-]*)?0*{m[2]}(?!\d)', video.stem, re.I) is not None
+    good = [f for f in files if squeeze(key(f))==name] or [f for f in files if of_camera(f)]
+    good = good or [f for f in files if f.suffix=='.nc' and name.startswith(squeeze(key(f)))]
     if not good:
-        have = ', '.join(f.name for f in files[:4]) or 'no _2D_keypoints.csv and no .nc'
-        raise FormatError(f'there are no keypoints for {video.name} in {folder}; there are {have}')
-    if len(good)>1 and key(good[0])!=name: raise FormatError(f'{video.name} fits {" and ".join(f.name for f in good[:3])}: give the video the name of one')
+        have = ', '.join(f.name for f in files[:4]) or 'no _2D_keypoints.csv, and no .nc with 2D poses'
+        raise FormatError(f'there are no keypoints for {video.name} in {folder}; there are {have}. They are called {video.stem}_2D_keypoints.csv, or '
+                          'RECORDING_CameraN_2D_keypoints.csv for a video whose name is that of the recording and the number N of the camera')
+    if len(good)>1: raise FormatError(f'{video.name} fits {" and ".join(f.name for f in good[:3])}: give the video the name of one')
     return good[0]
+
+def _is_2d(f):
+    "Whether a netCDF holds 2D poses"
+    try: return load_poses(f).attrs['frame']=='image'
+    except PoseError: return False
 
 def video_annotations(
     video, # Video file
@@ -78,7 +88,7 @@ def video_annotations(
             raise OSError(f'{Path(images)/name} could not be written')
         yield dict(file_name=name, width=info.width, height=info.height, video=Path(video).name, time=round(float(f.time), 6)), a
 
-# %% ../../nbs/data/29c_coco.ipynb #97c6975b
+# %% ../../nbs/data/29c_coco.ipynb #f1cf2040
 def prepare_coco(
     videos, # Video files
     out, # Folder: annotations.json and images/
@@ -93,12 +103,12 @@ def prepare_coco(
     notes: list = [] # all pairs are found before anything is written
     stems = [v.stem for v,_ in pairs]
     if len(set(stems))<len(stems): raise FormatError(f'two videos are called {max(stems, key=stems.count)}: their images would have the same names')
-    (out/'images' if pictures else out).mkdir(parents=True, exist_ok=True)
+    new = not out.exists(); (out/'images' if pictures else out).mkdir(parents=True, exist_ok=True)
     for v,f in tqdm(pairs, disable=not (progress and sys.stderr.isatty()), unit='video', leave=False):
         kp = load_poses(f) if f.suffix=='.nc' else load_keypoints_csv(f)
-        if kp.attrs['frame']!='image': raise FormatError(f'{f} holds 3D poses; the 2D keypoints of the video are needed')
         for im,a in video_annotations(v, kp, out/'images' if pictures else None, offset, every):
             images.append(dict(id=len(images)+1) | im); notes.append(dict(id=len(notes)+1, image_id=images[-1]['id'], category_id=1) | a)
+    if not images and new: shutil.rmtree(out)
     if not images: raise FormatError('no frame shows three keypoints or more: the offset, or the pairing of videos and recordings, may be wrong')
     info = dict(description='keypoints of marker recordings, projected into their videos', version='1.0', contributor='runningpose')
     d = dict(info=info, licenses=[], categories=[coco_category()], images=images, annotations=notes)

@@ -176,7 +176,7 @@ def _listed(lost, found, names, most=6):
     free = [n for n in names if n not in found.values()]
     return ', '.join(_nearest(m, free) for m in lost[:most]) + (f' and {len(lost)-most} more' if len(lost)>most else '')
 
-# %% ../../nbs/data/27_markers.ipynb #08b17b2e
+# %% ../../nbs/data/27_markers.ipynb #e3f07a6b
 def markers_to_keypoints(
     markers: xr.Dataset, # Markers, m, world frame, as `read_qtm` gives them
     marker_set=None, # Name of a set, a TOML file or a MarkerSet; found by the names when not given
@@ -190,14 +190,14 @@ def markers_to_keypoints(
     if measures: ms = MarkerSet(**({k: getattr(ms, k) for k in MarkerSet.__dataclass_fields__} | dict(measures=ms.measures | measures)))
     points = {m: pos[:,i].astype(float) for m,i in at.items()}; rp = skeleton('runningpose_22')
     made = {k: _point(r, ms, points) for k,r in ms.keypoints.items() if not _missing(r, ms, points)}
-    out = np.stack([made.get(k, np.full((len(pos), 3), np.nan)) for k in rp.keypoints], 1); _check_body(out, where)
+    out = np.stack([made.get(k, np.full((len(pos), 3), np.nan)) for k in rp.keypoints], 1); _check_body(out, where, markers.attrs.get('up_in_file', 'z'))
     keep = {k: v for k,v in markers.attrs.items() if k not in ('fps', 'skeleton', 'frame', 'units', 'ds_type')}
     return poses_dataset(out, skeleton='runningpose_22', time=markers.time.values, fps=markers.attrs['fps'], frame='world',
                          **keep, marker_set=ms.name, approximate=[k for k in ms.approximate if k in made], lacking=[k for k in rp.keypoints if k not in made])
 
 _set = marker_set # the parameter of that name hides the function
 
-def _check_body(xyz, where):
+def _check_body(xyz, where, taken):
     "Refuse a body that does not stand on z, or has legs of no human length"
     at = lambda *n: xyz[:,skeleton('runningpose_22').index(*n)]; span = lambda a, b: np.nanmedian(np.linalg.norm(at(a)-at(b), axis=-1))
     with warnings.catch_warnings():
@@ -205,10 +205,10 @@ def _check_body(xyz, where):
         leg = np.nanmean([span(f'{s}TrochanterMajor', f'{s}Knee')+span(f'{s}Knee', f'{s}Ankle') for s in 'LR'])
         up = np.nanmedian(at('LShoulderTop', 'RShoulderTop').mean(1)-at('LAnkle', 'RAnkle').mean(1), axis=0)
     if not .3<leg<1.4: raise MarkersError(f'{where}: the legs are {leg:.3g} m long; the unit of the recording is not what it says')
-    axis = int(np.argmax(abs(up)))
-    if axis!=2 and abs(up[axis])>.8*leg and up[2]<.5*leg or up[2]<-.5*leg:
-        raise MarkersError(f"{where}: the shoulders are {up[axis]:.2f} m from the ankles along {'xyz'[axis]}, {up[2]:.2f} m along z: z does not point up; "
-                           "read the recording with up='y'")
+    if up[2]<.2*leg and np.linalg.norm(up)>.8*leg: # in the blocks of a sprint start it is half a leg
+        other = 'y' if taken=='z' else 'z'
+        raise MarkersError(f'{where} was read with {taken} up, and the shoulders are {up[2]:.2f} m above the ankles: another axis points up; '
+                           f"read it with up='{other}' (--up {other} on the command line)")
 
 # %% ../../nbs/data/27_markers.ipynb #1b235cc7
 _WORN = { # Marker without its side: (where from, where to, for the long axis; from which point; offset ahead, outward, along the long axis, m)

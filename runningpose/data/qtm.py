@@ -130,7 +130,7 @@ def read_json(
         pos[s-lo:s-lo+len(v),k] = v[:,:3]
     return Recording(names, pos, fps if fps>0 else None, attrs=dict(first_frame=lo))
 
-# %% ../../nbs/data/26b_qtm.ipynb #b9f27876
+# %% ../../nbs/data/26b_qtm.ipynb #37aa5503
 MARKER_ENDINGS = ('.tsv', '.c3d', '.mat', '.json', '.trc', '.txt', '.csv')
 
 def _read_any(path, labels, fps):
@@ -144,8 +144,7 @@ def _read_any(path, labels, fps):
         time,names,pos,head = read_trc(path); rate = head.get('DataRate', '').replace(',', '.')
         ok = rate.replace('.', '', 1).isdigit() and float(rate)>0
         return Recording(names, pos*1000, float(rate) if ok else None, None if ok else time-time[0], attrs=dict(source_software='TRC file')), 'y', {}
-    if first[:1].isalpha() and not first.lower().startswith('nan'): return read_tsv(path), 'z', {}
-    if end=='.tsv' and labels is None: raise FormatError(f'{path} has no header and no column names: export with them, or give labels')
+    if end=='.tsv' or (first[:1].isalpha() and not first.lower().startswith('nan')): return read_tsv(path, labels), 'z', {}
     rec = read_rows(path, labels)
     if fps is None: rec.fps = ORIGINAL_FPS; rec.attrs['fps_source'] = f'assumed: {ORIGINAL_FPS:g} Hz, the rate of the original recordings'
     return rec, 'z', {}
@@ -158,6 +157,7 @@ def read_qtm(
 ) -> xr.Dataset: # Markers as a pose data set: m, world frame, z up
     "Markers of a recording, whatever the file; FormatError says what is wrong with it"
     path = Path(path)
+    if path.is_dir(): raise FormatError(f'{path} is a folder; a recording is needed')
     if not path.is_file(): raise FileNotFoundError(f'there is no file {path}')
     if path.suffix.lower() not in MARKER_ENDINGS:
         raise FormatError(f'{path}: {path.suffix or "a file without ending"} is not known; there are {", ".join(MARKER_ENDINGS)}')

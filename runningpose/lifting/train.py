@@ -36,7 +36,7 @@ def has_bf16(
     if device!='cpu': return torch.cuda.is_bf16_supported()
     f = Path('/proc/cpuinfo'); return f.exists() and any(k in f.read_text() for k in ('avx512_bf16', 'amx_bf16'))
 
-# %% ../../nbs/lifting/44_train.ipynb #70248abd
+# %% ../../nbs/lifting/44_train.ipynb #9bc80b32
 class Trainer:
     "Network, optimiser, averaged weights and source of chance of one run"
     def __init__(self,
@@ -49,6 +49,8 @@ class Trainer:
         seed: int = 0, # Seed of weights and data
         device: str = 'cpu', # 'cpu' or 'cuda'
     ):
+        if min(batch, frames, steps, cfg.channels)<1 or not lr>0:
+            raise ValueError(f'batch {batch}, frames {frames}, steps {steps}, channels {cfg.channels}, lr {lr:g}: all must be above 0')
         if device!='cpu' and not torch.cuda.is_available(): raise ValueError(f'there is no {device} on this machine; train on cpu')
         torch.manual_seed(seed); self.cfg, self.steps, self.lr, self.batch, self.frames, self.device = cfg, steps, lr, batch, frames, device
         self.bank = motions if isinstance(motions, MotionBank) else MotionBank(motions)
@@ -96,7 +98,7 @@ def load_state(
     tr.net.load_state_dict(s['net']); tr.ema.load_state_dict(load_checkpoint(path)[0].state_dict()); tr.opt.load_state_dict(s['opt'])
     tr.step, tr.history = s['step'], s['history']; tr.gen.set_state(s['gen'].cpu()); torch.set_rng_state(s['chance'].cpu())
 
-# %% ../../nbs/lifting/44_train.ipynb #cf450b7a
+# %% ../../nbs/lifting/44_train.ipynb #70af63e8
 def train(
     motions, # Training motions, or a bank of them: nobody in here may be tested on
     steps: int, # Steps in all
@@ -117,6 +119,8 @@ def train(
     bar = tqdm(total=steps, initial=tr.step, disable=not (progress and sys.stderr.isatty()), unit='step'); t0, acc = time.time(), []
     while tr.step<steps:
         acc.append(tr.one_step()); bar.update()
+        if not acc[-1]<float('inf'):
+            raise ValueError(f'the loss is {acc[-1]} at step {tr.step}: the learning rate of {tr.lr:g} is too high, or the data are damaged')
         if tr.step%50==0 or tr.step==steps:
             tr.history.append(dict(step=tr.step, loss=sum(acc)/len(acc), seconds=round(time.time()-t0, 1)))
             acc = []; bar.set_postfix(loss=tr.history[-1]['loss'])
