@@ -48,7 +48,7 @@ def miqus_cameras() -> dict: # miqus1, miqus2, miqus3: cameras in the world of t
     "The three cameras of the original, corrected"
     return {n: qtm_camera(f, c, (1920, 1088), (*d, 0.), np.array(R), np.array(T), f'{n} of the original, corrected') for n,(f,c,d,R,T) in _MIQUS.items()}
 
-# %% ../nbs/13_calibration.ipynb #fa29970b
+# %% ../nbs/13_calibration.ipynb #f71ec0f1
 _R = [f'r{i}{j}' for i in '123' for j in '123']
 _NEEDED = ['x', 'y', 'z', *_R, 'focalLengthU', 'focalLengthV', 'centerPointU', 'centerPointV', 'sensorMaxU', 'sensorMaxV']
 
@@ -57,8 +57,10 @@ def _qtm_row(name, a, path):
     a = {k.lower(): v for k,v in a.items() if k}; where = f'{path}, camera {name}'
     if lost := [k for k in _NEEDED if k.lower() not in a]: raise CalibrationError(f'{where} has no {", ".join(lost[:4])}')
     def num(k, other=None):
-        try: return float(str(a.get(k.lower(), other)).replace(',', '.'))
-        except ValueError: raise CalibrationError(f'{where}: {k} is {a[k.lower()]!r}, a number is needed') from None
+        try: v = float(str(a.get(k.lower(), other)).replace(',', '.'))
+        except ValueError: v = np.nan
+        if not np.isfinite(v): raise CalibrationError(f'{where}: {k} is {a[k.lower()]!r}, a number is needed')
+        return v
     dist = [num(k, 0) for k in ('radialDistortion1', 'radialDistortion2', 'tangentalDistortion1', 'tangentalDistortion2', 'radialDistortion3')]
     size = [round((num(k)+1)/QTM_SUBPIXEL) for k in ('sensorMaxU', 'sensorMaxV')]
     if num('skew', 0): raise CalibrationError(f'{where} has a skew of {num("skew")}; only 0 is supported')
@@ -76,7 +78,8 @@ def _qtm_xml(path):
     if not rows:
         more = ': it has where the cameras stand, but not their intrinsics' if root.find('.//Rot_1_1') is not None else ''
         raise CalibrationError(f'{path} has no calibrated camera{more}; export the calibration (.qca.txt) from QTM')
-    parts = ('transform', 'intrinsic', 'fov_video')
+    parts = ('transform', 'intrinsic', 'fov_video'); names = [e.get('serial') for e in rows if e.get('serial')]
+    if len(set(names))<len(names): raise CalibrationError(f'{path}: two cameras have the serial number {max(names, key=names.count)}')
     return {n: _qtm_row(n, dict(e.attrib) | {k: v for p in parts if e.find(p) is not None for k,v in e.find(p).attrib.items()}, path)
             for n,e in ((e.get('serial') or str(i+1), e) for i,e in enumerate(rows)) if e.get('calibrated', 'true')!='false'}
 

@@ -13,7 +13,7 @@ import xarray as xr
 from .skeleton import *
 from .poses import *
 
-# %% ../nbs/22_formats.ipynb #a49ae9da
+# %% ../nbs/22_formats.ipynb #8dc452d5
 class FormatError(ValueError): "The file is not what its name promises"
 
 def read_text(
@@ -29,6 +29,7 @@ def read_text(
     return text.replace('\r\n', '\n').replace('\r', '\n')
 
 _MISSING = {'', 'nan', 'null', '-', '-nan', 'na', 'n/a'}
+_UNITS = {'m': 1., 'meters': 1., 'metres': 1., 'cm': .01, 'mm': .001, 'millimeters': .001, 'millimetres': .001}
 
 def numbers(
     cells: list, # Texts
@@ -36,7 +37,7 @@ def numbers(
     comma: bool = False, # The decimal mark is a comma
 ) -> np.ndarray: # Values, NaN for an empty cell, shape (len(cells),)
     "Numbers out of the cells of a row; FormatError names the cell that is none"
-    clean = [c.strip() for c in cells]
+    clean = [c.strip() if c.isascii() else c.strip()+' is not ASCII' for c in cells]
     if comma: clean = [c.replace(',', '.') if '.' not in c else 'both a comma and a point' for c in clean]
     try: out = np.array([float(c) if c.lower() not in _MISSING else np.nan for c in clean])
     except ValueError: out = np.array([np.inf])
@@ -47,8 +48,11 @@ def numbers(
         if bad: raise FormatError(f'{where}, column {i+1}: a number is needed in every cell, or nothing, not {raw.strip()[:20]!r}')
     return out
 
-# %% ../nbs/22_formats.ipynb #8cd26185
-def _decimals(cell): return len(cell.strip().replace(',', '.').partition('.')[2])
+# %% ../nbs/22_formats.ipynb #640f7595
+def _decimals(cell):
+    "Decimals of a number; -1 for one that is missing, or zero, which writers shorten"
+    c = cell.strip().replace(',', '.')
+    return -1 if c.lower() in _MISSING-{'-'} or not c.strip('0.') else len(c.partition('.')[2])
 
 def check_cuts(
     rows: list, # Cells of every row of numbers
@@ -57,13 +61,17 @@ def check_cuts(
     path, # Of the file, for the error
 ):
     "Refuse a table in which the last number of a row may have been cut off"
-    d = np.array([_decimals(r[-1]) if r[-1].strip() else -1 for r in rows]); most = d.max(); seen = d>=0; few = np.flatnonzero(seen&(d<most))
-    if len(few)==1 and (d[seen]==most).sum()>=9:
+    d = np.array([_decimals(r[-1]) for r in rows]); most = d.max(); few = np.flatnonzero((d>=0)&(d<most))
+    if len(few)==1 and (d==most).sum()>=9 and _all_alike([r[:-1] for r in rows[:40]]):
         raise FormatError(f'{path}, line {lines[few[0]]}: the last number, {rows[few[0]][-1].strip()}, has fewer decimals than all others: it was cut off')
-    last = [c for c in rows[-1] if c.strip()]; n = max(map(_decimals, last), default=0)
-    partly = not rows[-1][-1].strip() and any(c.strip() for c in rows[-1][-3:])
-    if not whole and (partly or (rows[-1][-1].strip() and d[-1]<6 and (d[-1]<n or n==0))):
+    if whole: return
+    last = rows[-1][-1].strip(); n = max(map(_decimals, rows[-1])); partly = not last and any(c.strip() for c in rows[-1][-3:])
+    if partly or last=='-' or (last and 0<=d[-1]<6 and (d[-1]<n or n==0)) or (last and not last.strip('0.') and len(last.partition('.')[2])<max(n, 1)):
         raise FormatError(f'{path}, line {lines[-1]}: the last line does not end, so its last number may have been cut off; add a line end if it is whole')
+
+def _all_alike(rows):
+    "Whether the numbers of every column have the same decimals throughout"
+    return all(len({_decimals(c) for c in col}-{-1})<=1 for col in zip(*rows, strict=True))
 
 # %% ../nbs/22_formats.ipynb #97efbf7f
 def to_trc_axes(
@@ -98,7 +106,7 @@ def save_trc(
     tmp.write_text('\n'.join(head+rows)+'\n', encoding='utf-8'); tmp.replace(path)
     return path
 
-# %% ../nbs/22_formats.ipynb #8b736b27
+# %% ../nbs/22_formats.ipynb #1bd4f1aa
 def read_trc(
     path, # TRC file
 ) -> tuple: # time (T,) in s; marker names; positions in m as stored, shape (T, K, 3), NaN = missing; header as a dict
@@ -108,7 +116,7 @@ def read_trc(
         raise FormatError(f'{path} is not a TRC file: it does not begin with PathFileType')
     header = {k.strip(): v.strip() for k,v in zip(lines[1].split('\t'), lines[2].split('\t'), strict=False)}
     names = [n.strip() for n in lines[3].split('\t')[2:] if n.strip()]
-    scale = {'m': 1., 'cm': .01, 'mm': .001}.get(header.get('Units', ''))
+    scale = _UNITS.get(header.get('Units', '').lower())
     if scale is None: raise FormatError(f"{path} has the unit {header.get('Units')!r}; m, cm or mm is needed")
     rows = [(i+1, l) for i,l in enumerate(lines) if i>4 and l.strip()]
     if not rows: raise FormatError(f'{path} has a header and no frames')
@@ -120,9 +128,9 @@ def read_trc(
     return v[:,1], names, v[:,2:].reshape(len(v), len(names), 3)*scale, header
 
 def _trc_rows(path, rows, width, whole):
-    "The numbers of a TRC table; one tab too many at the end of a row is no cell"
+    "The numbers of a TRC table; tabs too many at the end of a row are no cells"
     comma = any(',' in l for _,l in rows[:3]); cells = [l.split('\t') for _,l in rows]
-    cells = [c[:-1] if len(c)==width+1 and not c[-1].strip() else c for c in cells]
+    cells = [c[:width] if len(c)>width and not ''.join(c[width:]).strip() else c for c in cells]
     for (i,_),c in zip(rows, cells, strict=True):
         if len(c)!=width: raise FormatError(f'{path}, line {i}: {len(c)} cells, {width} are needed: it was cut off, or changed by hand')
     out = np.stack([numbers(c, f'{path}, line {i}', comma) for (i,_),c in zip(rows, cells, strict=True)])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FRAMES', 'MARKERS', 'PoseError', 'poses_dataset', 'check_poses', 'pose_arrays', 'skeleton_of', 'like', 'points',
-           'to_frame', 'from_frame', 'save_poses', 'load_poses', 'resample_track', 'resample']
+           'to_frame', 'from_frame', 'packed', 'unpacked', 'save_poses', 'load_poses', 'resample_track', 'resample']
 
 # %% ../nbs/10_poses.ipynb #5a9c624b
 import json
@@ -151,17 +151,30 @@ def from_frame(
     pos = np.stack([df[c].to_numpy() for c in cols], 1)
     return poses_dataset(pos, df[[f'{k}_confidence' for k in names]].to_numpy(), skeleton, time=df.index.to_numpy(), frame=frame, **attrs)
 
-# %% ../nbs/10_poses.ipynb #871c7426
+# %% ../nbs/10_poses.ipynb #6c4a2648
+def packed(
+    attrs: dict, # Attributes
+) -> dict: # The same as numbers and text: what is neither becomes JSON
+    "Attributes as a netCDF file can hold them"
+    def stored(v):
+        v = v.item() if isinstance(v, np.generic) else v
+        return v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else 'json:'+json.dumps(v)
+    return {k: stored(v) for k,v in attrs.items()}
+
+def unpacked(
+    attrs: dict, # Attributes of a netCDF file
+) -> dict: # As they were before `packed`
+    "Attributes as they were"
+    plain = lambda v: json.loads(v[5:]) if isinstance(v, str) and v.startswith('json:') else v.item() if isinstance(v, np.generic) else v
+    return {k: plain(v) for k,v in attrs.items()}
+
 def save_poses(
     ds: xr.Dataset, # Pose data set
     path, # File to write, ending in .nc
 ) -> Path: # The path written
     "Save a pose data set as netCDF"
     check_poses(ds); path = Path(path); tmp = path.with_name(path.name+'.part')
-    def stored(v):
-        v = v.item() if isinstance(v, np.generic) else v
-        return v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else 'json:'+json.dumps(v)
-    ds = ds.assign_attrs({k: stored(v) for k,v in ds.attrs.items()})
+    ds = ds.assign_attrs(packed(ds.attrs))
     enc = dict(zlib=True, complevel=4)
     ds.to_netcdf(tmp, engine='h5netcdf', encoding=dict(position=enc, confidence=enc)); tmp.replace(path)
     return path
@@ -175,8 +188,7 @@ def load_poses(
     try:
         with xr.open_dataset(path, engine='h5netcdf') as f: ds = f.load()
     except (OSError, ValueError) as e: raise PoseError(f'{path} is not a netCDF file that can be read ({e})') from None
-    plain = lambda v: json.loads(v[5:]) if isinstance(v, str) and v.startswith('json:') else v.item() if isinstance(v, np.generic) else v
-    return check_poses(ds.assign_attrs({k: plain(v) for k,v in ds.attrs.items()}))
+    return check_poses(ds.assign_attrs(unpacked(ds.attrs)))
 
 # %% ../nbs/10_poses.ipynb #782e4467
 def resample_track(

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['runs', 'short_gaps', 'polynomial', 'fill_gaps', 'body_guess', 'lowpass', 'smooth_track', 'change_rate']
 
-# %% ../nbs/15_signals.ipynb #c9576b94
+# %% ../nbs/15_signals.ipynb #3895c97d
 from fractions import Fraction
 import numpy as np
-from scipy.signal import butter, resample_poly, sosfiltfilt
+from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 from .poses import *
 
 # %% ../nbs/15_signals.ipynb #980fbf09
@@ -106,7 +106,13 @@ def smooth_track(
     y = resample_track(u, lowpass(resample_track(t, x, u, gap), 1/step, cutoff), t, gap)
     return np.where(np.isnan(x)|np.isnan(y), x, y)
 
-# %% ../nbs/15_signals.ipynb #7b133cfa
+# %% ../nbs/15_signals.ipynb #c196b3c1
+def _fir(up, down):
+    "Low-pass at half the lower rate, −80 dB; each of its `up` phases passes a constant exactly, or a runner metres from the origin would get ripples"
+    h = firwin(2*20*max(up, down)+1, 1/max(up, down), window=('kaiser', 8.)); out = h.copy()
+    for p in range(up): out[p::up] /= h[p::up].sum()*up
+    return out
+
 def change_rate(
     x: np.ndarray, # Values at even times, NaN = missing, shape (T, ...)
     fps: float, # Rate, Hz
@@ -119,8 +125,8 @@ def change_rate(
     t = np.arange(len(x))/fps; u = np.arange(-(-len(x)*ratio.numerator//ratio.denominator))/new; inside = u<=t[-1]+1e-9
     if ratio>1: return resample_track(t, x, np.minimum(u[inside], t[-1]), 1.01/fps)
     known = ~np.isnan(flat); whole = np.stack([np.interp(t, t[k], c[k]) if k.any() else 0*t for c,k in zip(flat.T, known.T)], 1)
-    pad = min(len(x)-1, 20*max(1, ratio.denominator//ratio.numerator))//ratio.denominator*ratio.denominator; skip = int(pad*ratio)
+    up,down = ratio.numerator, ratio.denominator; pad = min(len(x)-1, -(-20*max(up, down)//up))//down*down; skip = int(pad*ratio)
     odd = np.pad(whole, ((pad, pad), (0, 0)), 'reflect', reflect_type='odd')
-    out = resample_poly(odd, ratio.numerator, ratio.denominator, axis=0, padtype='line')[skip:skip+len(u)][inside]
+    out = resample_poly(odd, up, down, axis=0, padtype='line', window=_fir(up, down))[skip:skip+len(u)][inside]
     lo = np.minimum((u[inside]*fps+1e-6).astype(int), len(x)-1); hi = np.minimum(lo+((u[inside]*fps-lo)>1e-6), len(x)-1)
     return np.where(known[lo]&known[hi], out, np.nan).reshape(len(out), *x.shape[1:])

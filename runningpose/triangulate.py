@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['meet', 'Triangulated', 'triangulate_points', 'triangulate']
 
-# %% ../nbs/14_triangulate.ipynb #68891c9c
+# %% ../nbs/14_triangulate.ipynb #5dd581a9
 from dataclasses import dataclass
+from itertools import combinations
 import numpy as np
 import xarray as xr
 from .camera import *
@@ -39,7 +40,7 @@ def meet(
         x = _solve(A, b, np.where(w>0, w/np.maximum(np.nan_to_num(depth), 1e-6)**2, 0))
     return x
 
-# %% ../nbs/14_triangulate.ipynb #ce4bec38
+# %% ../nbs/14_triangulate.ipynb #36759fbc
 @dataclass(frozen=True)
 class Triangulated:
     "Points, and how well the views agree on them"
@@ -78,24 +79,23 @@ def triangulate_points(
     shape = uv.shape[1:-1]; uv = uv.reshape(len(cams), -1, 2)
     w = np.ones(uv.shape[:2]) if weight is None else np.asarray(weight, float).reshape(uv.shape[:2])
     used = ~np.isnan(uv).any(-1) & (w>0); x = meet(uv, cams, np.where(used, w, 0)); r = _residual(x, uv, cams)
-    for _ in range(len(cams)-2):
-        bad = np.flatnonzero((np.where(used, r, 0).max(0)>max_error) & (used.sum(0)>2))
-        if not len(bad): break
-        used[:,bad] = _without_worst(uv[:,bad], cams, w[:,bad], used[:,bad]); x[bad] = meet(uv[:,bad], cams, np.where(used, w, 0)[:,bad])
+    bad = np.flatnonzero((np.where(used, r, 0).max(0)>max_error) & (used.sum(0)>2))
+    if len(bad):
+        used[:,bad] = _consensus(uv[:,bad], cams, w[:,bad], used[:,bad], max_error); x[bad] = meet(uv[:,bad], cams, np.where(used, w, 0)[:,bad])
         r[:,bad] = _residual(x[bad], uv[:,bad], cams)
     behind = np.stack([world_to_camera(x, c)[:,2]<=0 for c in cams])&used
     lost = (used.sum(0)<2) | (np.where(used, np.nan_to_num(r, nan=np.inf), 0).max(0)>max_error) | (_widest(x, cams, used)<min_angle) | behind.any(0)
     x[lost] = np.nan; used &= ~lost
     return Triangulated(x.reshape(*shape, 3), r.reshape(-1, *shape), used.reshape(-1, *shape))
 
-def _without_worst(uv, cams, w, used):
-    "Views used once the one is gone without which the others agree best"
-    cost = np.full(used.shape, np.inf)
-    for v in range(len(cams)):
-        rest = used.copy(); rest[v] = False; r = _residual(meet(uv, cams, np.where(rest, w, 0)), uv, cams)
-        cost[v] = np.where(used[v], np.where(rest, r**2, 0).sum(0), np.inf)
-    used = used.copy(); used[np.nan_to_num(cost, nan=np.inf).argmin(0), np.arange(used.shape[1])] = False
-    return used
+def _consensus(uv, cams, w, used, max_error):
+    "Views used: of all pairs of views, those that agree with the pair with which most agree, and of these pairs the one with the least error"
+    best = np.full(used.shape[1], np.inf); out = np.zeros_like(used)
+    for i,j in combinations(range(len(cams)), 2):
+        pair = np.zeros_like(used); pair[[i,j]] = used[[i,j]]; r = np.nan_to_num(_residual(meet(uv, cams, np.where(pair, w, 0)), uv, cams), nan=np.inf)
+        fits = used & (r<=max_error); cost = np.where(fits, r, 0).sum(0)/max_error/len(cams)-fits.sum(0)
+        better = (pair.sum(0)==2) & (fits.sum(0)>=2) & (cost<best); best[better] = cost[better]; out[:,better] = fits[:,better]
+    return out
 
 # %% ../nbs/14_triangulate.ipynb #d9381ff5
 def triangulate(

@@ -65,7 +65,7 @@ def rigid_guess(
     w = (np.arange(1, b-a+1)/(b-a+1))[:,None]
     return old.mean(1)*(1-w)+new.mean(1)*w
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #419dcd06
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #682885ee
 def _near(known, a, b, n=4): return np.r_[known[known<a][-n:], known[known>=b][:n]]
 
 def cubic_guess(t, x, k, near, a, b):
@@ -74,8 +74,10 @@ def cubic_guess(t, x, k, near, a, b):
 
 def learned_guess(t, x, k, alike, near, a, b, reach=1.):
     "A marker from those that move alike, as they told it within a second of the gap"
+    if len(near)<4: return None
     g = body_guess(x[:,[k,*alike]], 0, abs(t-t[a:b].mean())<reach+(t[b-1]-t[a])/2, a, b)
-    if np.isnan(g[np.r_[near, a:b]]).any() or len(near)<4: return None
+    if np.isnan(g[np.r_[near, a:b]]).any(): return None
+    if not (near<a).any() or not (near>=b).any(): return g[a:b]+(x[near,k]-g[near]).mean(0) # at an end nothing is bridged
     return polynomial(t, x[:,k]-g, near, np.arange(a, b), 3 if b-a<=.1/np.median(np.diff(t)) else 1)+g[a:b]
 
 # %% ../../nbs/data/28a_marker_cleaning.ipynb #b1b2acf3
@@ -99,7 +101,7 @@ def marker_guess(
         if (p := rigid_guess(x, k, mates.rigid[k], near, a, b)) is not None: return p, 'rigid segment'
     return (cubic_guess(t, x, k, near, a, b), 'cubic') if long<=max_gap+1e-9 else (None, None)
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #f4e7e0e6
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #d6c4ea89
 def _convict(t, x, suspect, mates, tol):
     "Suspects that are far from every guess, and not together with a mate"
     out = np.zeros_like(suspect); z = np.where(suspect[...,None], np.nan, x)
@@ -108,7 +110,8 @@ def _convict(t, x, suspect, mates, tol):
         for a,b in runs(suspect[:,k]):
             near = _near(known, a, b); others = rigid_guess(z, k, mates.rigid[k], near, a, b)
             if others is None: others = rigid_guess(x, k, mates.rigid[k], near, a, b) # several suspects at once, as at an impact
-            ways = [cubic_guess(t, x, k, near, a, b) if len(near)>3 else None, others, learned_guess(t, z, k, mates.alike[k], near, a, b)]
+            both = (near<a).sum()>1 and (near>=b).sum()>1 # a cubic beyond the last point is no guess
+            ways = [cubic_guess(t, x, k, near, a, b) if both else None, others, learned_guess(t, z, k, mates.alike[k], near, a, b)]
             off = [np.linalg.norm(x[a:b,k]-p, axis=-1) for p in ways if p is not None]
             if off: out[a:b,k] = (np.min(off, 0)>tol) & ~_together(t, x, z, k, mates.alike[k][:3], a, b)
     return out
@@ -117,7 +120,7 @@ def _together(t, x, z, k, alike, a, b):
     "Frames in which another marker has left its own path as this one has, by nearly as much in the same direction"
     def leap(j):
         near = _near(np.flatnonzero(~np.isnan(z[:,j]).any(-1) & ((np.arange(len(t))<a)|(np.arange(len(t))>=b))), a, b)
-        return x[a:b,j]-cubic_guess(t, x, j, near, a, b) if len(near)>3 else np.full((b-a, 3), np.inf)
+        return x[a:b,j]-cubic_guess(t, x, j, near, a, b) if (near<a).sum()>1 and (near>=b).sum()>1 else np.full((b-a, 3), np.inf)
     own = leap(k); return np.any([np.linalg.norm(np.nan_to_num(leap(j)-own, nan=np.inf), axis=-1)<.5*np.linalg.norm(own, axis=-1) for j in alike], axis=0)
 
 def find_spikes(
@@ -133,7 +136,7 @@ def find_spikes(
         bad = _convict(t, z, find_outliers(z, t, least, rate=1.01*fps/each), mates, tol); found |= bad; z[bad] = np.nan
     return found
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #646d0f2c
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #bc9a2d89
 def fill_markers(
     t: np.ndarray, # Times, s, shape (T,)
     x: np.ndarray, # Markers, m, NaN = missing, shape (T, K, 3)
@@ -160,10 +163,10 @@ def find_frozen(
     mates = mates or marker_mates(x)
     for k in range(x.shape[1]):
         for a,b in runs(still[:,k]):
-            if b-a>=least and mates.alike[k] and np.mean([still[a:b,j].mean() for j in mates.alike[k][:3]])<.5: out[a:b,k] = True
+            if b-a>=least and mates.rigid[k] and np.mean([still[a:b,j].mean() for j in mates.rigid[k][:3]])<.5: out[a:b,k] = True
     return out
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #627e55e9
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #f5a2e878
 def clean_markers(
     markers: xr.Dataset, # Markers or 3D poses, m, world frame
     spikes: bool = True, # Take spikes and frozen stretches out
@@ -186,6 +189,7 @@ def clean_markers(
     log += [_entry(k, a, b, 'gap', how) for k,a,b,how in filled if np.isnan(raw[a:b,k]).any()]
     log += [_entry(k, a, b, 'gap', 'left open') for k in range(x.shape[1]) for a,b in runs(np.isnan(out[:,k]).any(-1))]
     made = np.isnan(x).any(-1)&~np.isnan(out).any(-1); conf = np.where(made, .5, np.where(np.isnan(out).any(-1), 0, conf))
+    if cutoff is not None and (cutoff>=.45*rate or len(t)<10): cutoff = None # nothing to take away, or too short to filter
     if cutoff is not None: out = lowpass(out, rate, cutoff)
     return _at_rate(markers, out, conf, rate, fps, cleaning=_named(log, markers, t), cleaning_cutoff=cutoff or 0., cleaning_fps=rate)
 

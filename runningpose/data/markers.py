@@ -176,17 +176,20 @@ def _listed(lost, found, names, most=6):
     free = [n for n in names if n not in found.values()]
     return ', '.join(_nearest(m, free) for m in lost[:most]) + (f' and {len(lost)-most} more' if len(lost)>most else '')
 
-# %% ../../nbs/data/27_markers.ipynb #e3f07a6b
+# %% ../../nbs/data/27_markers.ipynb #b14539d4
 def markers_to_keypoints(
     markers: xr.Dataset, # Markers, m, world frame, as `read_qtm` gives them
     marker_set=None, # Name of a set, a TOML file or a MarkerSet; found by the names when not given
     **measures # Widths that replace those of the set, m, e.g. knee_width
 ) -> xr.Dataset: # 3D poses, runningpose_22, m, world frame
     "Keypoints of a marker recording; MarkersError names the markers that are missing and the nearest that are there"
-    pos,conf = pose_arrays(markers); names = [str(n) for n in markers.keypoint.values]; where = markers.attrs.get('source_file', 'the recording')
+    pos,_ = pose_arrays(markers); ever = ~np.isnan(pos).any(-1).all(0); names = [str(n) for n in markers.keypoint.values[ever]]; pos = pos[:,ever]
+    where = markers.attrs.get('source_file', 'the recording')
     ms = _set(marker_set) if marker_set is not None else find_marker_set(names, where)
     found = _found(names, ms); at = {m: names.index(n) for m,n in found.items()}
-    if lost := _lost(ms, at): raise MarkersError(f'{where} misses {_listed(lost, found, names)} of the marker set {ms.name}')
+    if lost := _lost(ms, at):
+        blank = [str(n) for n in markers.keypoint.values[~ever]]; never = f'; {", ".join(blank[:6])} are in the file, but never seen' if blank else ''
+        raise MarkersError(f'{where} misses {_listed(lost, found, names)} of the marker set {ms.name}{never}')
     if measures: ms = MarkerSet(**({k: getattr(ms, k) for k in MarkerSet.__dataclass_fields__} | dict(measures=ms.measures | measures)))
     points = {m: pos[:,i].astype(float) for m,i in at.items()}; rp = skeleton('runningpose_22')
     made = {k: _point(r, ms, points) for k,r in ms.keypoints.items() if not _missing(r, ms, points)}

@@ -15,7 +15,7 @@ from ..formats import *
 from ..poses import *
 from .qtm_text import *
 
-# %% ../../nbs/data/26b_qtm.ipynb #9f964db7
+# %% ../../nbs/data/26b_qtm.ipynb #dacfdbde
 def _ezc3d():
     try: import ezc3d; return ezc3d
     except ImportError: raise ImportError("C3D files need ezc3d, which is not installed: pip install ezc3d, or 'runningpose[c3d]'") from None
@@ -47,14 +47,22 @@ def _open_c3d(path):
     try: return lib.c3d(str(path)), f'the force plates could not be read: {why}'
     except broken: raise FormatError(f'{path} is not a C3D file that can be read ({why})') from None
 
+def _frames_said(path):
+    "Frames that the header of a C3D file promises; 0 where it cannot count that far (ezc3d reads what there is and says nothing)"
+    head = Path(path).read_bytes()[:512]; at = (max(head[0], 1)-1)*512+3
+    with open(path, 'rb') as f: f.seek(at); kind = f.read(1)
+    first,last = np.frombuffer(head[6:10], '>u2' if kind==b'V' else '<u2').astype(int) # V: 86, the big-endian processors
+    return last-first+1 if last<65535 else 0
+
 def read_c3d(
     path, # C3D file
 ) -> tuple: # Recording in mm; axis that points up; variables with analog channels and force plates
     "Read a C3D file"
     c,note = _open_c3d(path)
     p,K = np.array(c['data']['points'][:3]).transpose(2, 1, 0), c['data']['points'].shape[1]; unit = str(_param(c, 'POINT', 'UNITS', ['mm'])[0]).strip().lower()
-    scale = {'mm': 1., 'cm': 10., 'm': 1000., '': 1.}.get(unit)
+    scale = {'mm': 1., 'millimeters': 1., 'cm': 10., 'm': 1000., 'meters': 1000., '': 1.}.get(unit)
     if scale is None: raise FormatError(f'{path} has the unit {unit!r}; mm, cm or m is needed')
+    if len(p)<(said := _frames_said(path)): raise FormatError(f'{path} says {said} frames, {len(p)} are there: it was cut off')
     lost = np.array(c['data']['meta_points']['residuals'][0]).T<0; fps = float(_param(c, 'POINT', 'RATE', [0.])[0])
     first = c['header']['points']['first_frame']
     more: dict = {}
@@ -62,6 +70,8 @@ def read_c3d(
     up = str(_param(c, 'POINT', 'Y_SCREEN', ['Z'])[0]).strip().lower()[-1:]; up = up if up in ('y', 'z') else 'z'
     names = (_numbered(c, 'POINT', 'LABELS')+['']*K)[:K]; maker = str(_param(c, 'MANUFACTURER', 'SOFTWARE', _param(c, 'MANUFACTURER', 'COMPANY', ['C3D']))[0])
     if note: more['force_plates_note'] = note
+    derived = {n for k in ('ANGLES', 'FORCES', 'MOMENTS', 'POWERS', 'SCALARS', 'REACTIONS') for n in _numbered(c, 'POINT', k)} # results of models, not markers
+    keep = [i for i,n in enumerate(names) if n not in derived or not n]; p,lost,names = p[:,keep], lost[:,keep], [names[i] for i in keep]
     rec = Recording([s or f'unnamed_{i+1}' for i,s in enumerate(names)], np.where(lost[...,None], np.nan, p*scale), fps, None, _c3d_events(c, first/fps),
                     dict(source_software=maker, first_frame=int(first)+1) | more)
     return rec, up, _c3d_analog(c, fps, rec.attrs)
@@ -85,11 +95,17 @@ def _c3d_analog(c, fps, attrs):
     attrs['force_plate_corners'] = [(p['corners'].T*metres).round(6).tolist() for p in plates]
     return out
 
-# %% ../../nbs/data/26b_qtm.ipynb #ce4b8843
+# %% ../../nbs/data/26b_qtm.ipynb #40a50aad
 def read_mat(
     path, # MAT file of QTM
 ) -> Recording: # Markers in mm
-    "Read a MAT file of QTM"
+    "Read a MAT file of QTM; FormatError says what is wrong"
+    try: return _read_mat(path)
+    except FormatError: raise
+    except (TypeError, IndexError, KeyError, ValueError) as e: raise FormatError(f'{path} is not laid out as QTM writes it ({type(e).__name__}: {e})') from None
+
+def _read_mat(path):
+    "The markers of a MAT file"
     try: data = {k: v for k,v in loadmat(path, simplify_cells=True).items() if not k.startswith('__')}
     except NotImplementedError: raise FormatError(f'{path} is a MAT file of version 7.3; save it with -v7, or export TSV or C3D') from None
     except Exception as e: raise FormatError(f'{path} is not a MAT file that can be read ({" ".join(str(e).split())[:80]})') from None
@@ -170,13 +186,15 @@ def read_qtm(
     turn = lambda v: v.copy(data=from_trc_axes(v.values)) if axis=='y' and 'space' in v.dims else v
     return ds.assign({k: turn(v) for k,v in more.items()})
 
-# %% ../../nbs/data/26b_qtm.ipynb #abfdea52
+# %% ../../nbs/data/26b_qtm.ipynb #163dc21f
 def _head_tsv(ds, T, names):
     "Header lines of a TSV export"
-    ev = [f"EVENT\t{e['name']}\t{round(e['time']*ds.attrs['fps'])+1}\t{e['time']:.6f}" for e in ds.attrs.get('events', [])]
+    ev = [f"EVENT\t{_tidy(e['name'])}\t{round(e['time']*ds.attrs['fps'])+1}\t{e['time']:.6f}" for e in ds.attrs.get('events', [])]
     head = dict(FILE_VERSION='2.0.0', NO_OF_FRAMES=T, NO_OF_CAMERAS=ds.attrs.get('cameras', 0), NO_OF_MARKERS=len(names), FREQUENCY=f"{ds.attrs['fps']:.10g}",
                 DESCRIPTION='--', TIME_STAMP=ds.attrs.get('time_stamp', '--'), DATA_INCLUDED='3D')
     return [f'{k}\t{v}' for k,v in head.items()] + ev + ['MARKER_NAMES\t'+'\t'.join(names), 'TRAJECTORY_TYPES'+'\tMeasured'*len(names)]
+
+def _tidy(name): return ' '.join(str(name).split()) # a tab in a name would be two columns
 
 def save_tsv(
     ds: xr.Dataset, # Markers or 3D poses, m, world frame
@@ -192,7 +210,7 @@ def _world_mm(ds):
     "Positions in mm and the names, of a data set in the world frame"
     check_poses(ds)
     if ds.attrs['frame']!='world': raise FormatError(f"a recording is in the world frame, these points are in the {ds.attrs['frame']} frame")
-    return pose_arrays(ds)[0].astype(float)*1000, [str(n) for n in ds.keypoint.values]
+    return pose_arrays(ds)[0].astype(float)*1000, [_tidy(n) for n in ds.keypoint.values]
 
 def _write(path, save):
     "Write beside the place and move there when complete"
@@ -201,13 +219,15 @@ def _write(path, save):
     finally: tmp.unlink(missing_ok=True)
     return path
 
-# %% ../../nbs/data/26b_qtm.ipynb #2cbffda1
+# %% ../../nbs/data/26b_qtm.ipynb #5473526c
 def save_c3d(
     ds: xr.Dataset, # Markers or 3D poses, m, world frame
     path, # File to write, ending in .c3d
 ) -> Path: # The path written
     "Save markers as C3D: mm, z up, residual −1 where a marker is missing, events kept"
-    pos,names = _world_mm(ds); c = _ezc3d().c3d(); P = c['parameters']['POINT']; lost = np.isnan(pos).any(-1)
+    pos,names = _world_mm(ds)
+    if len(pos)>65535: raise FormatError(f'{len(pos)} frames do not fit into a C3D file, which counts to 65535: cut the recording, or write TSV')
+    c = _ezc3d().c3d(); P = c['parameters']['POINT']; lost = np.isnan(pos).any(-1)
     P['UNITS']['value'], P['RATE']['value'], P['LABELS']['value'] = ['mm'], [ds.attrs['fps']], names
     c.add_parameter('POINT', 'X_SCREEN', ['+X']); c.add_parameter('POINT', 'Y_SCREEN', ['+Z'])
     xyz1 = np.ones((4, len(names), len(pos))); xyz1[:3] = np.nan_to_num(pos).transpose(2, 1, 0); c['data']['points'] = xyz1

@@ -16,7 +16,7 @@ from ..formats import *
 from ..poses import *
 from ..skeleton import *
 
-# %% ../../nbs/data/26a_qtm_text.ipynb #bc2191f9
+# %% ../../nbs/data/26a_qtm_text.ipynb #79d5e198
 @dataclass
 class Recording:
     "Markers as a reader found them"
@@ -44,7 +44,9 @@ def markers_dataset(
         raise FormatError(f'{path}: a marker is {far:.3g} m from the origin; the numbers are not mm, or the file is damaged')
     if up not in ('y', 'z'): raise FormatError(f"up is {up!r}; it must be 'z' or 'y'")
     if rate is None and rec.time is None: raise FormatError(f'{path} does not say its rate: give fps, in Hz')
-    if fps and rec.fps and abs(fps-rec.fps)>.01*rec.fps: raise FormatError(f'{path} was recorded at {rec.fps:g} Hz, fps says {fps:g}')
+    if rate is None and len(pos)<2: raise FormatError(f'{path} has one frame and no rate: give fps, in Hz')
+    own = rec.fps or (1/np.median(np.diff(rec.time)) if rec.time is not None and len(rec.time)>1 else None)
+    if fps and own and abs(fps-own)>.01*own: raise FormatError(f'{path} was recorded at {own:g} Hz, fps says {fps:g}')
     if rec.events: attrs['events'] = rec.events
     xyz = from_trc_axes(pos/1000) if up=='y' else pos/1000
     return poses_dataset(xyz, skeleton=Skeleton(MARKERS, tuple(rec.names), ()), time=rec.time if rate is None else None, fps=rate, frame='world',

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['masked_correlation', 'explained', 'Sync', 'find_sync']
 
-# %% ../../nbs/data/28b_sync.ipynb #9fac99c6
-from dataclasses import dataclass
+# %% ../../nbs/data/28b_sync.ipynb #531ba631
+from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 from ..camera import *
 from ..poses import *
+from ..signals import *
 from ..skeleton import *
 
 # %% ../../nbs/data/28b_sync.ipynb #4d2ba683
@@ -42,17 +43,19 @@ def explained(
     bb = back(F(ma)*conj(zb*zb)); d = back(F(za*za)*conj(mb))+bb-2*back(F(za)*conj(zb)); s = np.arange(n); s = np.where(s<len(a), s, s-n)
     return np.clip(1-d/np.maximum(bb, 1e-9), -1, 1)[np.argsort(s)]
 
-# %% ../../nbs/data/28b_sync.ipynb #061aef33
+# %% ../../nbs/data/28b_sync.ipynb #d8e141aa
 @dataclass(frozen=True)
 class Sync:
     "How two clocks go together"
     offset: float # Seconds to add to the video's times to get those of the recording
     correlation: float # Of the velocities at that offset, -1..1
     margin: float # By how much the score of that offset is better than that of the next peak
+    misfit: float # Median distance of the keypoints from the projected recording at that offset, in body heights
     @property
-    def sure(self): return self.correlation>.5 and self.margin>.05
+    def sure(self): return self.correlation>.5 and self.margin>.05 and self.misfit<.1
     def __repr__(self):
-        return f'Sync(offset {self.offset:.4f} s, correlation {self.correlation:.2f}, margin {self.margin:.2f}, {"sure" if self.sure else "not sure"})'
+        return (f'Sync(offset {self.offset:.4f} s, correlation {self.correlation:.2f}, margin {self.margin:.2f}, '
+                f'misfit {self.misfit:.2f} body heights, {"sure" if self.sure else "not sure"})')
 
 def _grid(t, x, rate):
     "Values at an even rate, holes kept"
@@ -82,15 +85,23 @@ def find_sync(
     (ta,a),(tb,b) = (_grid(ds.time.values, v[:,both].reshape(len(v), -1), rate) for ds,v in ((pose3d, uv), (kp2d, seen)))
     if min(len(a), len(b))<overlap*rate:
         raise ValueError(f'recording and video are {len(a)/rate:.2f} and {len(b)/rate:.2f} s long; {overlap:g} s in common are needed')
-    s,pos = masked_correlation(a, b, int(overlap*rate)); _,vel = masked_correlation(np.gradient(a, axis=0), np.gradient(b, axis=0), int(overlap*rate))
+    s,pos = masked_correlation(a, b, int(overlap*rate))
+    _,vel = masked_correlation(*(np.gradient(lowpass(v, rate, 8.), axis=0) for v in (a, b)), int(overlap*rate))
     off = s/rate+ta-tb
     score = ((explained(a, b) if absolute else pos)+vel)/2+0*pos
     if longest is not None: score = np.where(abs(off)<=longest, score, np.nan)
     if np.isnan(score).all(): raise ValueError('recording and video do not overlap within the largest offset')
-    return _best(s, off, score, vel, rate, ta-tb)
+    best = _best(s, off, score, vel, rate, ta-tb); return replace(best, misfit=_misfit(pose3d, uv[:,both], kp2d, seen[:,both], best.offset, absolute))
+
+def _misfit(pose3d, uv, kp2d, seen, offset, absolute):
+    "Median distance of the keypoints from the projected recording, in body heights"
+    t = kp2d.time.values+offset; a = resample_track(pose3d.time.values, uv, t, .1); d = seen-a
+    if not absolute: d = d-np.nanmedian(d, axis=(0,1))
+    tall = a[...,1][~np.isnan(a[...,1]).all(1)]; size = np.median(np.nanmax(tall, 1)-np.nanmin(tall, 1)) if len(tall) else np.nan
+    far = np.linalg.norm(d, axis=-1); return float(np.nanmedian(far)/size) if (~np.isnan(far)).any() and size>0 else np.inf
 
 def _best(s, off, score, vel, rate, shift):
     "The best peak, and how much it is better than the next"
     score,vel = (np.nan_to_num(v, nan=-1.) for v in (score, vel)); i = int(score.argmax()); near = slice(max(0, i-3), i+4)
     peak = np.r_[False, (score[1:-1]>=score[:-2])&(score[1:-1]>=score[2:]), False] & (abs(s-s[i])>.08*rate)
-    return Sync(_peak(s, vel, near.start+int(vel[near].argmax()))/rate+shift, float(vel[i]), float(score[i]-score[peak].max(initial=-1.)))
+    return Sync(_peak(s, vel, near.start+int(vel[near].argmax()))/rate+shift, float(vel[i]), float(score[i]-score[peak].max(initial=-1.)), np.inf)
