@@ -88,7 +88,7 @@ def video_annotations(
             raise OSError(f'{Path(images)/name} could not be written')
         yield dict(file_name=name, width=info.width, height=info.height, video=Path(video).name, time=round(float(f.time), 6)), a
 
-# %% ../../nbs/data/29c_coco.ipynb #f1cf2040
+# %% ../../nbs/data/29c_coco.ipynb #64dd7082
 def prepare_coco(
     videos, # Video files
     out, # Folder: annotations.json and images/
@@ -103,7 +103,7 @@ def prepare_coco(
     notes: list = [] # all pairs are found before anything is written
     stems = [v.stem for v,_ in pairs]
     if len(set(stems))<len(stems): raise FormatError(f'two videos are called {max(stems, key=stems.count)}: their images would have the same names')
-    new = not out.exists(); (out/'images' if pictures else out).mkdir(parents=True, exist_ok=True)
+    new = not out.exists(); _forget(out); (out/'images' if pictures else out).mkdir(parents=True, exist_ok=True)
     for v,f in tqdm(pairs, disable=not (progress and sys.stderr.isatty()), unit='video', leave=False):
         kp = load_poses(f) if f.suffix=='.nc' else load_keypoints_csv(f)
         for im,a in video_annotations(v, kp, out/'images' if pictures else None, offset, every):
@@ -114,6 +114,13 @@ def prepare_coco(
     d = dict(info=info, licenses=[], categories=[coco_category()], images=images, annotations=notes)
     tmp = out/'annotations.part'; tmp.write_text(json.dumps(d), encoding='utf-8'); tmp.replace(out/'annotations.json')
     return d
+
+def _forget(out):
+    "Remove the pictures of an earlier data set in the same folder"
+    try: old = json.loads((out/'annotations.json').read_text(encoding='utf-8'))['images']
+    except (OSError, ValueError, KeyError): return
+    for i in old: (out/'images'/Path(i['file_name']).name).unlink(missing_ok=True)
+    (out/'annotations.json').unlink()
 
 def check_coco(
     d: dict, # What a COCO keypoint file holds

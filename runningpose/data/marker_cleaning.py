@@ -101,7 +101,7 @@ def marker_guess(
         if (p := rigid_guess(x, k, mates.rigid[k], near, a, b)) is not None: return p, 'rigid segment'
     return (cubic_guess(t, x, k, near, a, b), 'cubic') if long<=max_gap+1e-9 else (None, None)
 
-# %% ../../nbs/data/28a_marker_cleaning.ipynb #d6c4ea89
+# %% ../../nbs/data/28a_marker_cleaning.ipynb #0c6df312
 def _convict(t, x, suspect, mates, tol):
     "Suspects that are far from every guess, and not together with a mate"
     out = np.zeros_like(suspect); z = np.where(suspect[...,None], np.nan, x)
@@ -114,14 +114,20 @@ def _convict(t, x, suspect, mates, tol):
             ways = [cubic_guess(t, x, k, near, a, b) if both else None, others, learned_guess(t, z, k, mates.alike[k], near, a, b)]
             off = [np.linalg.norm(x[a:b,k]-p, axis=-1) for p in ways if p is not None]
             if off: out[a:b,k] = (np.min(off, 0)>tol) & ~_together(t, x, z, k, mates.alike[k][:3], a, b)
+            if not both: out[a:b,k] &= ~_in_shape(x, z, k, mates.alike[k][:3], a, b, tol) # at an end there is no other side to ask
     return out
+
+def _in_shape(x, z, k, alike, a, b, tol):
+    "Frames in which a marker is as far from two of the three that move most alike as it usually is"
+    d = np.abs([np.linalg.norm(x[a:b,k]-x[a:b,j], axis=-1)-np.nanmedian(np.linalg.norm(z[:,k]-z[:,j], axis=-1)) for j in alike])
+    return (d<tol).sum(0)>1
 
 def _together(t, x, z, k, alike, a, b):
     "Frames in which another marker has left its own path as this one has, by nearly as much in the same direction"
     def leap(j):
         near = _near(np.flatnonzero(~np.isnan(z[:,j]).any(-1) & ((np.arange(len(t))<a)|(np.arange(len(t))>=b))), a, b)
-        return x[a:b,j]-cubic_guess(t, x, j, near, a, b) if (near<a).sum()>1 and (near>=b).sum()>1 else np.full((b-a, 3), np.inf)
-    own = leap(k); return np.any([np.linalg.norm(np.nan_to_num(leap(j)-own, nan=np.inf), axis=-1)<.5*np.linalg.norm(own, axis=-1) for j in alike], axis=0)
+        return x[a:b,j]-cubic_guess(t, x, j, near, a, b) if (near<a).sum()>1 and (near>=b).sum()>1 else np.full((b-a, 3), np.nan)
+    own = leap(k); return np.any([np.linalg.norm(leap(j)-own, axis=-1)<.5*np.linalg.norm(own, axis=-1) for j in alike], axis=0)
 
 def find_spikes(
     t: np.ndarray, # Times, s, even, shape (T,)

@@ -23,7 +23,7 @@ from .marker_cleaning import *
 from .markers import *
 from .qtm import *
 
-# %% ../../nbs/data/29b_prepare_3d.ipynb #4b3e95af
+# %% ../../nbs/data/29b_prepare_3d.ipynb #6bb4b76c
 RP18 = skeleton('runningpose_18').keypoints
 CSV_FPS = 85. # Rate of the original's CSV, which does not say it, Hz
 
@@ -61,13 +61,13 @@ def load_keypoints_csv(
     except (ValueError, pd.errors.ParserError) as e: raise FormatError(f'{path} is not a table that can be read ({e})') from None
     df = df.loc[:,[c for c in df if not re.match(r'Unnamed: \d+$', str(c)) and str(c).strip()]]; names = [str(c).strip() for c in df]
     if lost := [k for k in RP18 if k not in names]: raise FormatError(f'{path} has no column {", ".join(lost[:3])}; the 18 points of runningpose_18 are needed')
-    D = 2 if '_2d_' in path.name.lower() else 3
+    D = 2 if re.search(r'_2D_keypoints$', path.stem, re.I) else 3
     if len(df)%D or not len(df): raise FormatError(f'{path} has {len(df)} rows; {D} are needed for each frame')
     try: v = df.to_numpy(float)
     except ValueError as e: raise FormatError(f'{path}: {e}') from None
     pos = v.reshape(-1, D, len(names)).transpose(0, 2, 1)[:,[names.index(k) for k in RP18]]; side = path.with_name(_stem(path)+'.nc')
     known = fps or (load_poses(side).attrs['fps'] if side.exists() else None)
-    more = {} if known else dict(fps_source=f'assumed: {CSV_FPS:g} Hz, the rate of the original')
+    more: dict = {} if known else dict(fps_source=f'assumed: {CSV_FPS:g} Hz, the rate of the original')
     return poses_dataset(pos/1000 if D==3 else pos, skeleton='runningpose_18', fps=known or CSV_FPS, frame='world' if D==3 else 'image',
                          source_file=path.name, **more)
 
@@ -75,7 +75,7 @@ def _stem(path):
     "The name of the recording in the name of a CSV"
     return re.sub(r'(_Camera\d+)?(_\d+Hz)?_[23]D_keypoints$', '', Path(path).stem, flags=re.I)
 
-# %% ../../nbs/data/29b_prepare_3d.ipynb #9cf55052
+# %% ../../nbs/data/29b_prepare_3d.ipynb #28bf1169
 def _not_another(old, pose, path):
     "Refuse to write over the keypoints of another recording of the same name"
     try: before = load_poses(old).attrs.get('source_sha256') if old.exists() else None
@@ -97,6 +97,7 @@ def format_recording(
     up: str|None = None, # Axis that points up in the file, where it does not say it rightly
 ) -> tuple: # Files written, and the poses
     "A recording as the original's CSV, and as netCDF"
+    if rate is not None and not 0<rate<=5000: raise ValueError(f'--rate is {rate:g}; a rate in Hz between 0 and 5000 is needed')
     marks = read_qtm(path, labels, fps, up); old = marks.attrs['fps']; new = rate or old/2
     if cut_frame is not None:
         if not 0<cut_frame<=marks.sizes['time']: raise ValueError(f'--cut-frame is {cut_frame}; {Path(path).name} has {marks.sizes["time"]} frames')

@@ -43,7 +43,7 @@ def explained(
     bb = back(F(ma)*conj(zb*zb)); d = back(F(za*za)*conj(mb))+bb-2*back(F(za)*conj(zb)); s = np.arange(n); s = np.where(s<len(a), s, s-n)
     return np.clip(1-d/np.maximum(bb, 1e-9), -1, 1)[np.argsort(s)]
 
-# %% ../../nbs/data/28b_sync.ipynb #d8e141aa
+# %% ../../nbs/data/28b_sync.ipynb #ae1f6524
 @dataclass(frozen=True)
 class Sync:
     "How two clocks go together"
@@ -85,8 +85,8 @@ def find_sync(
     (ta,a),(tb,b) = (_grid(ds.time.values, v[:,both].reshape(len(v), -1), rate) for ds,v in ((pose3d, uv), (kp2d, seen)))
     if min(len(a), len(b))<overlap*rate:
         raise ValueError(f'recording and video are {len(a)/rate:.2f} and {len(b)/rate:.2f} s long; {overlap:g} s in common are needed')
-    s,pos = masked_correlation(a, b, int(overlap*rate))
-    _,vel = masked_correlation(*(np.gradient(lowpass(v, rate, 8.), axis=0) for v in (a, b)), int(overlap*rate))
+    least = int(overlap*rate); va,vb = (np.gradient(lowpass(v, rate, 8.), axis=0) for v in (a, b))
+    s,pos = masked_correlation(a, b, least); _,vel = masked_correlation(va, vb, least)
     off = s/rate+ta-tb
     score = ((explained(a, b) if absolute else pos)+vel)/2+0*pos
     if longest is not None: score = np.where(abs(off)<=longest, score, np.nan)

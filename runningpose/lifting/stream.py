@@ -14,7 +14,7 @@ from ..data.dataset import *
 from .dataset import *
 from .simulate import *
 
-# %% ../../nbs/lifting/41b_stream.ipynb #e2a7ab05
+# %% ../../nbs/lifting/41b_stream.ipynb #da5c11a4
 class StreamBank(MotionBank):
     "The trials of one split, read as they are drawn"
     def __init__(self,
@@ -33,7 +33,9 @@ class StreamBank(MotionBank):
         out = [self._window(self.rows[c], a, b) for c,a,b in zip(clip.tolist(), i.numpy(), j.numpy(), strict=True)]
         return tuple(torch.as_tensor(np.stack(v)) for v in zip(*out, strict=True))
     def _window(self, row, i, j): # Positions at two lists of frames of one trial, heading along x, and whether they are whole
-        lo = int(i.min()); xyz,_,whole = complete(read_positions(self.ds.folder/row['file'], lo, int(j.max())-lo+1)); xyz = along_x(xyz)
+        lo,hi = int(i.min()), int(j.max())+1; xyz = read_positions(self.ds.folder/row['file'], lo, hi-lo)
+        if len(xyz)!=hi-lo: raise DatasetError(f'{row["file"]} is shorter than the manifest says: build the data set again')
+        xyz,_,whole = complete(xyz); xyz = along_x(xyz)
         return xyz[i-lo], xyz[j-lo], whole[i-lo]&whole[j-lo]
 
 # %% ../../nbs/lifting/41b_stream.ipynb #ae978d95
