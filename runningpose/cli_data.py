@@ -19,7 +19,7 @@ from .data.dataset import *
 from .data.marker_cleaning import *
 from .data.prepare_3d import *
 
-# %% ../nbs/82_cli_data.ipynb #3850efd1
+# %% ../nbs/82_cli_data.ipynb #00b25160
 def _people(text): return tuple(n.strip() for n in text.split(',') if n.strip()) if text else ()
 
 def _detector(backend):
@@ -41,6 +41,8 @@ def _notes(m, df, views):
     if 'guessed' in df and df.guessed.any():
         who = ', '.join(f'{k} ({v})' for k,v in sorted(Counter(df.subject[df.guessed]).items()))
         yield f'note: people were read off the names of files: {who}; trials.csv, or a folder for each, says otherwise'
+    for r in df.itertuples() if 'also' in df else ():
+        if r.also: yield f'note: {r.subject}, {r.trial}: of {r.also}, {Path(r.file).name} is read'
     for f in m['failed']: yield f'left out: {f["error"] if f["source"] in f["error"] else f["source"]+": "+f["error"]}'
     for what,n in Counter(a for t in m['trials'] for a in t['assumed']).items(): yield f'note: {what}, in {n} recordings'
     for t in m['trials']:

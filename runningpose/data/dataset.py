@@ -28,7 +28,7 @@ from .qtm import *
 from .qtm_text import label_files
 from .sync import *
 
-# %% ../../nbs/data/29a_dataset.ipynb #78f25301
+# %% ../../nbs/data/29a_dataset.ipynb #3ca5f9cb
 class DatasetError(ValueError): "The data set is not what it has to be, and why"
 
 SPLITS = ('train', 'validation', 'test')
@@ -47,8 +47,10 @@ def find_recordings(
     if not files: raise DatasetError(f'{folder} has no recordings; their endings are {", ".join(MARKER_ENDINGS)}')
     parts = [f.relative_to(folder).parts for f in files]; who = [p[0] if len(p)>1 else person_in(f.stem) for p,f in zip(parts, files, strict=True)]
     df = pd.DataFrame(dict(file=files, subject=who, trial=['_'.join([*p[1:-1], f.stem]) for p,f in zip(parts, files, strict=True)]))
-    df['guessed'] = [len(p)==1 for p in parts]
-    return df.assign(trial=[f'{t}_{f.suffix[1:]}' if n else t for t,f,n in zip(df.trial, df.file, df.duplicated(['subject', 'trial']), strict=True)])
+    df['guessed'] = [len(p)==1 for p in parts]; order = [MARKER_ENDINGS.index(f.suffix.lower()) for f in files]; key = ['subject', 'trial']
+    also = df.groupby(key).file.transform(lambda v: ', '.join(f.name for f in v)) # the same name with other endings: exports of one recording
+    df = df.assign(also=also.where(df.duplicated(key, keep=False), ''), order=order).sort_values('order', kind='stable').drop_duplicates(key)
+    return df.sort_index().drop(columns='order').reset_index(drop=True)
 
 def person_in(
     name: str, # Name of a recording, without ending
