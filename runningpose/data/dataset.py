@@ -165,7 +165,7 @@ def read_views(pose, matched, cams, offset=None, detect=None):
             if kp.attrs['frame']!='image': raise PoseError('3D poses, not the keypoints of a video')
             sync = find_sync(pose, cams[c], kp) if offset is None else None
         except Exception as e: why.append(f'{f.name}: {" ".join(str(e).split())}'); continue # whatever a detector or a file does, the trial itself is good
-        if sync is not None and not sync.sure: why.append(f'{f.name}: {sync}'); continue
+        if sync is not None and not sync.sure: why.append(f'{f.name}: {sync}; with a stated offset it is used'); continue
         shift = offset if sync is None else sync.offset
         extra = dict(offset=float(shift), offset_source='stated' if sync is None else f'found, correlation {sync.correlation:.2f}')
         views[c] = kp.assign_coords(time=kp.time.values+shift).assign_attrs(extra), cams[c]
