@@ -79,7 +79,7 @@ def runningpose_fetch(
     else:
         for n in WEIGHTS: print(f'{n:9}{fetch(n, progress=not quiet)}')
 
-# %% ../nbs/80_cli.ipynb #40158ecc
+# %% ../nbs/80_cli.ipynb #9fdd8d18
 def _is_dataset(data):
     "Whether a folder is a data set; ValueError if it is none and not the shared recordings either"
     if (Path(data)/'manifest.json').is_file() or (Path(data)/'trials').is_dir(): return True
@@ -105,6 +105,7 @@ def _test_data(data, who):
     if who not in people: raise ValueError(f'{who!r} is no split and nobody; there are {", ".join(SPLITS)}, and {", ".join(sorted(people))}')
     return [m for m in split_motions(ds, ds.table.split[ds.table.subject==who].iloc[0]) if m.subject==who]
 
+# %% ../nbs/80_cli.ipynb #0f47efe4
 @documented()
 @says_what_is_wrong
 def runningpose_train(

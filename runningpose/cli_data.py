@@ -19,16 +19,15 @@ from .data.dataset import *
 from .data.marker_cleaning import *
 from .data.prepare_3d import *
 
-# %% ../nbs/82_cli_data.ipynb #00b25160
+# %% ../nbs/82_cli_data.ipynb #f4b713e0
 def _people(text): return tuple(n.strip() for n in text.split(',') if n.strip()) if text else ()
 
 def _detector(backend):
-    "A function of a video that gives its repaired keypoints"
-    def detect(video):
-        from runningpose.pose2d.backend import infer_video # only now: it brings torch and the detectors
-        from runningpose.pose2d.clean import clean
-        return clean(infer_video(video, backend, progress=False))
-    return detect
+    "A function of a video that gives its repaired keypoints; ValueError for a backend that there is not"
+    from runningpose.pose2d.backend import BACKENDS, infer_video # only now: it brings torch and the detectors
+    from runningpose.pose2d.clean import clean
+    if backend not in BACKENDS: raise ValueError(f'--backend is {backend!r}; there are {", ".join(BACKENDS)}')
+    return lambda video: clean(infer_video(video, backend, progress=False))
 
 def _offset(text):
     "Seconds, or None for finding it"
@@ -51,6 +50,7 @@ def _notes(m, df, views):
         yield f"note: no view for {n} of {len(m['trials'])} trials; the name of a video begins with the trial's and contains the camera's"
     for a,b in suspects(m): yield f'note: {a} and {b} have the same bones to 2 mm, and are in different splits: are they one person?'
 
+# %% ../nbs/82_cli_data.ipynb #85c507b5
 @documented()
 @says_what_is_wrong
 def runningpose_build_dataset(
@@ -72,10 +72,10 @@ def runningpose_build_dataset(
 ):
     "Build a data set of recordings, split by person; an interrupted build goes on where it was"
     if views and not cameras: raise ValueError('--views needs --cameras: the calibration of the cameras')
-    o = BuildOptions(rate, marker_set, labels, fps, up, cutoff or None)
+    o = BuildOptions(rate, marker_set, labels, fps, up, cutoff or None, detector=backend if views else None)
     df = find_recordings(recordings)
     m = build_dataset(df, out, o, _people(validation), _people(test), read_cameras(cameras) if cameras else None, views, _offset(offset),
-                      _detector(backend), progress=not quiet)
+                      _detector(backend) if views else None, progress=not quiet)
     for n in _notes(m, df, bool(views)): print(n, file=sys.stderr)
     print(open_dataset(out)); total = len(m['trials'])+len(m['failed']); chosen = not (test or validation) and not ('split' in df and (df.split!='').any())
     for s in SPLITS:

@@ -134,7 +134,7 @@ def read_positions(
     with h5py.File(path) as f: p = f['position'][start:None if frames is None else start+frames]
     return p[...,0].transpose(0, 2, 1)
 
-# %% ../../nbs/data/29a_dataset.ipynb #d296fef8
+# %% ../../nbs/data/29a_dataset.ipynb #2f759c16
 _VIDEO = ('.mp4', '.avi', '.mov', '.mkv', '.m4v')
 
 def match_views(
@@ -156,22 +156,23 @@ def match_views(
     return out
 
 def read_views(pose, matched, cams, offset=None, detect=None):
-    "Views of a trial on its clock: (camera name to (2D poses, Camera), reasons for those left out)"
-    views: dict = {}; why: list = []
+    "Views of a trial on its clock: (camera name to (2D poses, Camera), reasons for those left out, whether one could not be read)"
+    views: dict = {}; why: list = []; failed = False
     for c,f in matched.items():
-        if f.suffix.lower()!='.nc' and detect is None: why.append(f'{f.name}: no detector for videos was given'); continue
+        if f.suffix.lower()!='.nc' and detect is None: why.append(f'{f.name}: no detector for videos was given'); failed = True; continue
         try:
             kp = load_poses(f) if f.suffix.lower()=='.nc' else detect(f)
             if kp.attrs['frame']!='image': raise PoseError('3D poses, not the keypoints of a video')
             sync = find_sync(pose, cams[c], kp) if offset is None else None
-        except Exception as e: why.append(f'{f.name}: {" ".join(str(e).split())}'); continue # whatever a detector or a file does, the trial itself is good
+        except Exception as e: # whatever a detector or a file does, the trial itself is good
+            why.append(f'{f.name}: {" ".join(str(e).split())}'); failed = True; continue
         if sync is not None and not sync.sure: why.append(f'{f.name}: {sync}; with a stated offset it is used'); continue
         shift = offset if sync is None else sync.offset
         extra = dict(offset=float(shift), offset_source='stated' if sync is None else f'found, correlation {sync.correlation:.2f}')
         views[c] = kp.assign_coords(time=kp.time.values+shift).assign_attrs(extra), cams[c]
-    return views, why
+    return views, why, failed
 
-# %% ../../nbs/data/29a_dataset.ipynb #3f79ad08
+# %% ../../nbs/data/29a_dataset.ipynb #b3859167
 @dataclass(frozen=True)
 class BuildOptions:
     "How trials are made of recordings"
@@ -183,6 +184,7 @@ class BuildOptions:
     cutoff: float|None = 20. # Low-pass, Hz; None for none
     max_gap: float = .1 # Longest gap that a cubic may close alone, s
     max_guess: float = .5 # Longest gap that other markers may close, s
+    detector: str|None = None # Name of what finds keypoints in videos; with another, trials are built again
 
 def make_trial(
     path, # Recording
@@ -218,7 +220,7 @@ def _key(path, options, views, cams):
     for c,f in sorted(views.items()): h.update(f'{c} {json.dumps(camera_record(cams[c]))} {f.name} {f.stat().st_size} {f.stat().st_mtime_ns}'.encode())
     return h.hexdigest()[:16]
 
-# %% ../../nbs/data/29a_dataset.ipynb #59829d22
+# %% ../../nbs/data/29a_dataset.ipynb #c7d2f249
 def _known(path, key):
     "The manifest's facts of a trial that was built before from the same things; None if it was not"
     try:
@@ -234,9 +236,9 @@ def _one(row, out, options, cams, views, offset, detect):
     matched = match_views(row.trial, cams, views, row.subject, row.alone) if views and cams else {}
     key = _key(row.file, options, matched, cams)+f' {off}'; facts = _known(out/file, key); there = facts is not None
     if not there:
-        pose = make_trial(row.file, options); got,why = read_views(pose, matched, cams, off, detect)
+        pose = make_trial(row.file, options); got,why,failed = read_views(pose, matched, cams, off, detect)
         facts = _describe(pose) | dict(cameras=sorted(got), views_left_out=why)
-        save_trial(out/file, pose.assign_attrs(build_key=key, subject=row.subject, trial=row.trial, trial_facts=facts), got)
+        save_trial(out/file, pose.assign_attrs(build_key='' if failed else key, subject=row.subject, trial=row.trial, trial_facts=facts), got)
     return dict(trial=row.trial, subject=row.subject, file=file, rate=options.fps, source=Path(row.file).name) | facts, there
 
 def _file_of(row): return f'trials/{_safe(row.subject)}/{_safe(row.trial)}.nc'
@@ -250,6 +252,7 @@ def _safe(name):
     "A name that every file system takes"
     s = re.sub(r'[^\w.-]', '_', str(name)); return s if s.strip('.') else '_'
 
+# %% ../../nbs/data/29a_dataset.ipynb #74bf2e23
 def build_dataset(
     recordings, # Folder of recordings, or the table of `find_recordings`
     out, # Folder to write

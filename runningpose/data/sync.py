@@ -43,7 +43,7 @@ def explained(
     bb = back(F(ma)*conj(zb*zb)); d = back(F(za*za)*conj(mb))+bb-2*back(F(za)*conj(zb)); s = np.arange(n); s = np.where(s<len(a), s, s-n)
     return np.clip(1-d/np.maximum(bb, 1e-9), -1, 1)[np.argsort(s)]
 
-# %% ../../nbs/data/28b_sync.ipynb #ae1f6524
+# %% ../../nbs/data/28b_sync.ipynb #66359aec
 @dataclass(frozen=True)
 class Sync:
     "How two clocks go together"
@@ -68,6 +68,7 @@ def _peak(s, r, i):
     a,b,c = r[i-1:i+2]; d = a-2*b+c
     return float(s[i] + (.5*(a-c)/d if d<0 else 0))
 
+# %% ../../nbs/data/28b_sync.ipynb #b8f5177c
 def find_sync(
     pose3d: xr.Dataset, # Recording, m, world frame
     cam: Camera, # The video's camera in that world
