@@ -50,7 +50,8 @@ from .pose2d.importers import *
 from .pose2d.clean import *
 from .lifting.dataset import *
 from .lifting.stream import *
-from .lifting.tcn import *
+from .lifting.variation import *
+from .lifting.checkpoint import *
 from .lifting.lift import *
 from .lifting.train import *
 from .lifting.evaluate import *

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['test_cameras', 'view', 'score', 'evaluate', 'summary', 'mean_pose_baseline', 'published_results']
 
-# %% ../../nbs/lifting/46_evaluate.ipynb #daf580ab
+# %% ../../nbs/lifting/46_evaluate.ipynb #d0ac6dc0
 import json, sys
 from pathlib import Path
 import numpy as np
@@ -18,6 +18,7 @@ from ..camera import *
 from .dataset import *
 from .lift import *
 from .loss import *
+from .variation import *
 from .simulate import *
 
 # %% ../../nbs/lifting/46_evaluate.ipynb #d6474268

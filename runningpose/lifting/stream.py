@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['StreamBank', 'split_motions']
 
-# %% ../../nbs/lifting/41b_stream.ipynb #e4d2f6b5
+# %% ../../nbs/lifting/41b_stream.ipynb #f5e2061e
 import numpy as np
 import torch
 from ..poses import *
 from ..signals import runs
 from ..data.dataset import *
 from .dataset import *
+from .variation import *
 from .simulate import *
 
 # %% ../../nbs/lifting/41b_stream.ipynb #da5c11a4
