@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.script import call_parse
+from tqdm import tqdm
 
 from runningpose.camera import Camera
 from runningpose.lifting.lift import lift
@@ -28,12 +29,18 @@ def knee(p):
         out.append(np.degrees(np.arctan2(np.linalg.norm(np.cross(u, v), axis=-1), (u*v).sum(-1))))
     return np.stack(out, 1)
 
-def score(film, model, checkpoint):
+FOLDS = Path(__file__).resolve().parent.parent/'checkpoint'/'folds'
+
+def left_out(film):
+    "The lifter that never saw the person whose motion a clip shows"
+    return FOLDS/('without_welk007' if film.stem.startswith('welk') else 'without_hamner2013_s04')
+
+def score(film, model, checkpoint, mirror=False):
     "One clip: errors relative to mid-hip, as they are, after one similarity transform for the clip, and after one for each frame"
     d = np.load(film.with_suffix('.npz'), allow_pickle=False); names = [str(n) for n in d['joints']]; w,h = (int(v) for v in d['size'])
     true = np.stack([d['xyz'][:,names.index(n[0]+'_'+n.split('_')[1])] for n in POINTS], 1)@d['R'].T + d['t'].reshape(3); K = d['K']
     cam = Camera(w, h, (K[0,0], K[1,1]), (K[0,2]+.5, K[1,2]+.5))
-    kp = clean(infer_video(film, model=model, progress=False))
+    kp = clean(infer_video(film, model=model, mirror=mirror, progress=False))
     got = points(lift(kp, float(d['height']), checkpoint, cam), *map(ours, POINTS)).swapaxes(0, 1).astype(float)
     n = min(len(got), len(true)); got, true = got[:n], true[:n]; ok = ~np.isnan(got).any((1,2))
     rel = lambda p: p[ok]-p[ok,6:8].mean(1, keepdims=True)
@@ -46,10 +53,11 @@ def score(film, model, checkpoint):
 def main(
     data:str, # Folder with the rendered clips
     model:str='heavy', # Model of the detector
-    checkpoint:str=None, # Lifter; the shipped one when not given
+    checkpoint:str=None, # Lifter for all clips; when not given, for each clip the one that never saw the person whose motion it is
+    mirror:bool=False, # Look at every frame twice, the second time in the mirror
     out:str=None, # CSV file to write
 ):
     "Errors in mm of every rendered clip"
-    df = pd.DataFrame([score(f, model, checkpoint) for f in sorted(Path(data).glob('*.mp4'))])
+    df = pd.DataFrame([score(f, model, checkpoint or left_out(f), mirror) for f in tqdm(sorted(Path(data).glob('*.mp4')))])
     print(df.round(1).to_string(index=False)); print(df.drop(columns=['clip', 'frames']).mean().round(1).to_string())
     if out: df.round(2).to_csv(out, index=False)

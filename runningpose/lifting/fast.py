@@ -13,7 +13,7 @@ from torch import nn
 from .tcn import *
 from .equivariant import *
 
-# %% ../../nbs/lifting/42d_fast.ipynb #9e76c89a
+# %% ../../nbs/lifting/42d_fast.ipynb #24313e51
 def has_bf16(
     device: str = 'cpu', # 'cpu' or 'cuda'
 ) -> bool: # Whether bfloat16 products are fast there
@@ -32,7 +32,7 @@ class Product:
     ):
         self.weight, self.bias, self.relu = weight.to(dtype).contiguous(), None if bias is None else bias.to(dtype), relu; self.packed = None
         try:
-            packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.to_mkldnn(), rows)
+            packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, rows)
             x = torch.randn(rows, self.weight.shape[1]).to(dtype); got = self._fast(x, packed).float()
             if (got-self._plain(x).float()).abs().max()<=(2e-2 if dtype==torch.bfloat16 else 1e-4)*got.abs().max(): self.packed = packed
         except (AttributeError, RuntimeError, NotImplementedError): pass
