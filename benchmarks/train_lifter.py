@@ -1,7 +1,7 @@
-"""Train the shipped lifter and the lifters that leave one runner out, in two stages; each run carries on where it was stopped.
+"""Train the shipped lifter and the lifters that leave one runner out, in stages; each run carries on where it was stopped.
 
 Stage 1 learns the geometry of moving bodies from CMU's recordings and the synthetic crowd, which no test uses. Stage 2 starts from there,
-once for each runner who is left out and once with everybody.
+once for each runner who is left out and once with everybody. Stage 3 goes on from stage 2 for as long as there is time.
 """
 import json
 from pathlib import Path
@@ -35,18 +35,20 @@ def main(
     channels:int=512, # Width of the network
     first:int=4000, # Steps of stage 1
     second:int=2000, # Steps of stage 2
+    third:int=0, # Steps of stage 3
     batch:int=48, # Windows per step
     frames:int=64, # Predicted frames per window
     crowd:int=200, # Synthetic people
     device:str='cpu', # cpu or cuda
-    only:str=None, # Of stage 2: the runner who is left out, or final; all when not given
+    only:str=None, # Of stages 2 and 3: the runner who is left out, or final; all when not given
 ):
-    "Stage 1, then stage 2"
+    "Stage 1, then stages 2 and 3"
     torch.set_num_threads(torch.get_num_threads() if device!='cpu' else 2)
     people, kw = load_shared(data)+synthetic_crowd(crowd), dict(batch=batch, frames=frames, device=device); out = Path(out); start = out/'stage1'
     said = 'shared mocap (biomech_run.npz, cmu_subset.npz) and the synthetic crowd'
     one(start, [m for m in people if m.subject in ('cmu', 'synthetic')], first, dict(left_out='all runners', data=said), channels, **kw)
     for who in (only,) if only else (RUNNERS[0], 'final', *RUNNERS[1:]):
         name = out/('final' if who=='final' else f'fold_{who}')
-        one(name, [m for m in people if m.subject!=who], second, dict(left_out='none' if who=='final' else who, data=said, stage1_steps=first),
-            channels, start=start, lr=7e-4, seed=1, **kw)
+        motions, facts = [m for m in people if m.subject!=who], dict(left_out='none' if who=='final' else who, data=said, stage1_steps=first)
+        one(name, motions, second, facts, channels, start=start, lr=7e-4, seed=1, **kw)
+        if third: one(out/'stage3'/name.name, motions, third, facts | dict(stage2_steps=second), channels, start=name, lr=5e-4, seed=2, **kw)

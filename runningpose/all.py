@@ -18,10 +18,11 @@ __all__ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_
            'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc', 'from_sleap', 'from_movement',
            'to_movement', 'from_detectron_npz', 'People', 'read_detections', 'link_people', 'choose_person',
            'person_poses', 'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
-           'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate',
-           'mean_pose_baseline', 'summary', 'published_results', 'StreamBank', 'split_motions', 'to_world',
-           'joint_angles', 'gait_events', 'gait_metrics', 'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video',
-           'poster', 'best_frame', 'write_report', 'analyze', 'write_results', 'Analysis']
+           'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'load_pretrained', 'lift', 'Lifter',
+           'train', 'watch', 'evaluate', 'mean_pose_baseline', 'summary', 'published_results', 'synthetic_crowd',
+           'StreamBank', 'split_motions', 'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'plot_angles',
+           'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report', 'analyze',
+           'write_results', 'Analysis']
 
 # %% ../nbs/90_all.ipynb #9ff2b5e5
 from .skeleton import *
@@ -52,7 +53,9 @@ from .lifting.dataset import *
 from .lifting.stream import *
 from .lifting.variation import *
 from .lifting.checkpoint import *
+from .lifting.pretrained import *
 from .lifting.lift import *
+from .lifting.live import *
 from .lifting.train import *
 from .lifting.evaluate import *
 from .gait.world import *
@@ -81,8 +84,8 @@ _all_ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_po
         'from_openpose', 'from_coco_json', 'from_alphapose', 'from_mediapipe', 'from_dlc', 'from_sleap', 'from_movement', 'to_movement', 'from_detectron_npz',
         'People', 'read_detections', 'link_people', 'choose_person', 'person_poses',
         'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
-        'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'lift', 'train', 'evaluate', 'mean_pose_baseline', 'summary',
-        'published_results', 'StreamBank', 'split_motions',
+        'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'load_pretrained', 'lift', 'Lifter', 'train', 'watch',
+        'evaluate', 'mean_pose_baseline', 'summary', 'published_results', 'synthetic_crowd', 'StreamBank', 'split_motions',
         'to_world', 'joint_angles', 'gait_events', 'gait_metrics',
         'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report',
         'analyze', 'write_results', 'Analysis']

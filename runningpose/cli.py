@@ -6,7 +6,7 @@
 __all__ = ['parse_box', 'runningpose', 'runningpose_fetch', 'runningpose_train', 'runningpose_evaluate',
            'runningpose_infer_video', 'runningpose_prepare_data_2d_custom']
 
-# %% ../nbs/80_cli.ipynb #a794b7e2
+# %% ../nbs/80_cli.ipynb #d127e5b9
 import sys
 from collections import Counter
 from importlib.util import find_spec
@@ -20,7 +20,8 @@ from .data.prepare_2d import *
 from .lifting.dataset import *
 from .lifting.evaluate import *
 from .lifting.stream import *
-from .lifting.tcn import *
+from .lifting.variation import *
+from .lifting.checkpoint import *
 from .lifting.train import *
 from .pose2d.backend import *
 from .pose2d.importers import *
@@ -79,20 +80,22 @@ def runningpose_fetch(
     else:
         for n in WEIGHTS: print(f'{n:9}{fetch(n, progress=not quiet)}')
 
-# %% ../nbs/80_cli.ipynb #9fdd8d18
+# %% ../nbs/80_cli.ipynb #04a23f39
 def _is_dataset(data):
     "Whether a folder is a data set; ValueError if it is none and not the shared recordings either"
     if (Path(data)/'manifest.json').is_file() or (Path(data)/'trials').is_dir(): return True
     if not (Path(data)/'biomech_run.npz').is_file(): raise ValueError(f'{data} is no data set: runningpose_build_dataset makes one of a folder of recordings')
     return False
 
-def _training_data(data, person):
+def _training_data(data, person, watched=None, crowd=0):
     "Motions or a bank of them, and what they are"
     if _is_dataset(data):
+        if crowd: raise ValueError('--crowd is for the shared recordings; with a data set, --start checkpoint/lifter brings in what the crowd taught')
         if person: raise ValueError('--leave-out-person is for the shared recordings; who is tested stands in the manifest of the data set')
         bank = StreamBank(data); print(bank); return bank, f'data set {Path(data).resolve().name}, split train'
     motions = load_shared(data)
-    return leave_out(motions, person)[0] if person else motions, 'biomech_run.npz, cmu_subset.npz'
+    for who in (person, watched): motions = leave_out(motions, who)[0] if who else motions
+    return motions+synthetic_crowd(crowd), 'biomech_run.npz, cmu_subset.npz'+(f', {crowd} synthetic people' if crowd else '')
 
 def _test_data(data, who):
     "Motions of a person or of a split"
@@ -105,18 +108,25 @@ def _test_data(data, who):
     if who not in people: raise ValueError(f'{who!r} is no split and nobody; there are {", ".join(SPLITS)}, and {", ".join(sorted(people))}')
     return [m for m in split_motions(ds, ds.table.split[ds.table.subject==who].iloc[0]) if m.subject==who]
 
-# %% ../nbs/80_cli.ipynb #0f47efe4
+# %% ../nbs/80_cli.ipynb #ac4ad4eb
 @documented()
 @says_what_is_wrong
 def runningpose_train(
     data:str, # Data set of runningpose_build_dataset, or folder with the shared recordings (biomech_run.npz and cmu_subset.npz)
     out:str, # Checkpoint to write, without suffix
     leave_out_person:str=None, # Person who is kept for testing, of the shared recordings
-    steps:int=2800, # Training steps
-    channels:int=384, # Width of the network
-    batch:int=24, # Windows per step
-    frames:int=128, # Predicted frames per window
+    steps:int=4000, # Training steps
+    kind:Param('Network: equivariant, or tcn, the plain one', str, choices=KINDS)='equivariant',
+    architecture:str='3,3,3,3', # Filter widths; the receptive field is their product, in frames at 60 Hz
+    channels:int=512, # Width of the network
+    causal:bool=False, # Look only back in time
+    batch:int=48, # Windows per step
+    frames:int=64, # Predicted frames per window
     lr:float=1e-3, # Peak learning rate
+    crowd:int=0, # Synthetic people who are trained on besides
+    start:str=None, # Checkpoint of the same shape to start from, e.g. checkpoint/lifter
+    style:float=1., # How far people's movements are varied; 0 varies only their proportions
+    watch_person:str=None, # Person of the data who is not trained on; training stops when the error on him or her stops falling
     seed:int=0, # Seed of weights and data
     threads:int=None, # CPU threads; all when not given
     device:str='cpu', # cpu or cuda
@@ -126,9 +136,14 @@ def runningpose_train(
     if threads: torch.set_num_threads(threads)
     if checkpoint_file(out).exists() and not resume:
         raise ValueError(f'{checkpoint_file(out)} is there: --resume carries on with it; else choose another name, or remove it')
-    motions,said = _training_data(data, leave_out_person); cfg = LifterConfig(channels=channels, training=dict(left_out=leave_out_person, data=said))
-    _,hist = train(motions, steps, out, cfg, resume=resume, every=250, batch=batch, frames=frames, lr=lr, seed=seed, device=device)
-    print(f'loss {1000*hist.loss.iloc[-1]:.1f} mm after {steps} steps (training data); {checkpoint_file(out)}')
+    try: widths = tuple(int(w) for w in architecture.split(','))
+    except ValueError: raise ValueError(f'--architecture is {architecture!r}; filter widths look like 3,3,3,3') from None
+    motions,said = _training_data(data, leave_out_person, watch_person, crowd); about = dict(left_out=leave_out_person, data=said, watched=watch_person)
+    cfg = LifterConfig(kind, widths, channels, causal=causal, training=about)
+    check = dict(check=watch(_test_data(data, watch_person)), patience=8) if watch_person else {}
+    _,hist = train(motions, steps, out, cfg, resume, 250, **check, batch=batch, frames=frames, lr=lr, seed=seed, device=device, start=start, style=style)
+    last = hist.iloc[-1]; seen = f', {hist.watched.min():.1f} mm MPJPE at best on {watch_person}' if watch_person else ''
+    print(f'loss {last.loss:.3f} after {last.step:.0f} steps (training data){seen}; {checkpoint_file(out)}')
 
 @documented()
 @says_what_is_wrong
@@ -136,15 +151,16 @@ def runningpose_evaluate(
     data:str, # Data set of runningpose_build_dataset, or folder with the shared recordings
     person:str, # Person to score on, whom the lifter has not seen; of a data set also a split, e.g. test
     checkpoint:str, # Lifter that was trained without that person
-    noise:float=.6, # White noise of the synthetic 2D, % of body height per axis
+    noise:str='0.6', # Errors of the synthetic 2D: white noise in % of body height per axis, or measured, as BlazePose errs
     views:int=8, # Cameras around the runner
+    fps:float=60., # Rate of the virtual video, Hz
     out:str=None, # CSV file for the errors of every clip and view
 ):
-    "Score a lifter on a person it has not seen, with synthetic 2D; errors in mm"
+    "Score a lifter on a person it has not seen, with synthetic 2D; errors in mm, velocity mm/s, angles degrees"
     test = _test_data(data, person)
     if not test: raise ValueError(f'there is no motion of {person} long enough to score on')
     if views<1: raise ValueError(f'--views is {views}; at least one is needed')
-    df = evaluate(test, checkpoint, noise=noise, views=views)
+    df = evaluate(test, checkpoint, noise=noise if noise=='measured' else float(noise), views=views, fps=fps)
     if out: df.to_csv(out, index=False)
     print(summary(df).round(1).to_string())
 

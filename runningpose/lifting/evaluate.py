@@ -25,7 +25,7 @@ from .loss import *
 from .variation import *
 from .simulate import *
 
-# %% ../../nbs/lifting/46_evaluate.ipynb #a8da587c
+# %% ../../nbs/lifting/46_evaluate.ipynb #ba5d2f93
 def test_cameras(
     n: int = 8, # Directions around the runner
     seed: int = 2022, # Training never uses this one
@@ -62,13 +62,13 @@ def view(
     uv, true = project(pts, cam), world_to_camera(still.astype(float), cam)
     px = stature_of(xyz)*cam.f[0]/true[:,RP.index('LTrochanterMajor','RTrochanterMajor'),2].mean()
     rng = rng or np.random.default_rng(0)
-    if noise=='measured': uv = uv+px*_measured(still, fps, rng)
+    if isinstance(noise, str): uv = uv+px*_measured(still, fps, rng)
     elif noise: uv = uv+rng.normal(0, noise/100*px, uv.shape)
     if holes: uv[rng.random(uv.shape[:2])<holes] = np.nan
     uv[:,HALPE.index(*BACKEND_LACKS[lacks])] = np.nan
     return poses_dataset(uv, fps=fps, image_width=cam.width, image_height=cam.height), true
 
-# %% ../../nbs/lifting/46_evaluate.ipynb #1f61aae9
+# %% ../../nbs/lifting/46_evaluate.ipynb #f0e1de4f
 def _relative(p): return p-p[:,RP.index('LTrochanterMajor','RTrochanterMajor')].mean(1, keepdims=True)
 
 ANGLES = ('knee', 'hip', 'ankle', 'trunk')
@@ -102,7 +102,7 @@ def score(
     true: np.ndarray, # True joints, m, camera frame, shape (T, 22, 3)
     use: np.ndarray, # Joints to score, bool (22,)
     fps: float = MODEL_FPS, # Rate, Hz
-    up: np.ndarray = (0, -1, 0), # Upwards in the camera frame
+    up=(0, -1, 0), # Upwards in the camera frame, shape (3,)
 ) -> dict: # Errors in mm (velocity mm/s, angles degrees), and per joint in mm
     "The field's errors of one clip, relative to mid-hip"
     p,t = _relative(pred), _relative(true); feet = use & np.array([any(k in n for k in ('Heel', 'foot')) for n in RP.keypoints])

@@ -13,7 +13,7 @@ from torch import nn
 from .tcn import *
 from .equivariant import *
 
-# %% ../../nbs/lifting/42d_fast.ipynb #24313e51
+# %% ../../nbs/lifting/42d_fast.ipynb #0407cf0d
 def has_bf16(
     device: str = 'cpu', # 'cpu' or 'cuda'
 ) -> bool: # Whether bfloat16 products are fast there
@@ -30,7 +30,7 @@ class Product:
         dtype: torch.dtype = torch.float32, # float32 or bfloat16
         rows: int = 512, # Rows that are usual: packing depends on it
     ):
-        self.weight, self.bias, self.relu = weight.to(dtype).contiguous(), None if bias is None else bias.to(dtype), relu; self.packed = None
+        self.weight, self.bias, self.relu = weight.detach().to(dtype).contiguous(), None if bias is None else bias.detach().to(dtype), relu; self.packed = None
         try:
             packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, rows)
             x = torch.randn(rows, self.weight.shape[1]).to(dtype); got = self._fast(x, packed).float()
@@ -40,12 +40,13 @@ class Product:
     def _plain(self, x): y = F.linear(x, self.weight, self.bias); return y.relu_() if self.relu else y
     def __call__(self, x): return self._plain(x) if self.packed is None else self._fast(x, self.packed)
 
-# %% ../../nbs/lifting/42d_fast.ipynb #de771000
+# %% ../../nbs/lifting/42d_fast.ipynb #f8f3c0c4
 def fold(
     conv: nn.Conv1d, # Convolution without bias
     bn: nn.BatchNorm1d, # Normalisation after it
 ) -> tuple: # weight (out, taps*in), bias (out,)
     "Weights of a product that does the same as both"
+    assert bn.running_var is not None and bn.running_mean is not None
     s = bn.weight.double()/(bn.running_var.double()+bn.eps).sqrt(); w = conv.weight.double()*s[:,None,None]
     return w.transpose(1, 2).flatten(1).float(), (bn.bias.double()-s*bn.running_mean.double()).float()
 
@@ -58,26 +59,27 @@ def side_by_side(
     n = x.shape[1]-(taps-1)*dilation
     return torch.cat([x[:,k*dilation:k*dilation+n] for k in range(taps)], -1) if taps>1 else x
 
-# %% ../../nbs/lifting/42d_fast.ipynb #bf3a4cb1
+# %% ../../nbs/lifting/42d_fast.ipynb #daddf734
 class Line:
     "The newest frames of a sequence"
     def __init__(self,
         keep: int, # Frames that must remain
-    ): self.keep, self.buf, self.a, self.b = keep, None, 0, 0
+    ):
+        self.keep, self.a, self.b = keep, 0, 0; self.buf: torch.Tensor = torch.empty(0, 0, 0)
     def add(self,
         x: torch.Tensor, # New frames, shape (N, n, C)
     ) -> torch.Tensor: # The kept ones and the new ones, shape (N, up to keep + n, C)
         "Append frames"
         n = x.shape[1]; old = self.b-self.a
-        if self.buf is None or self.b+n>self.buf.shape[1]:
-            size = self.keep+max(n, 256); kept = None if self.buf is None else self.buf[:,self.a:self.b].clone()
-            if self.buf is None or self.buf.shape[1]<old+n: self.buf = x.new_empty(x.shape[0], max(size, old+n), x.shape[2])
+        if self.b+n>self.buf.shape[1]:
+            size = self.keep+max(n, 256); kept = self.buf[:,self.a:self.b].clone()
+            if self.buf.shape[1]<old+n: self.buf = x.new_empty(x.shape[0], max(size, old+n), x.shape[2])
             if old: self.buf[:,:old] = kept
             self.a, self.b = 0, old
         self.buf[:,self.b:self.b+n] = x; self.b += n; out = self.buf[:,self.a:self.b]; self.a = max(self.a, self.b-self.keep)
         return out
 
-# %% ../../nbs/lifting/42d_fast.ipynb #b7c01324
+# %% ../../nbs/lifting/42d_fast.ipynb #996f6843
 class _Layer:
     "One convolution of the plain network, or of pairs"
     def __init__(self, conv, bn, dtype, rows):
@@ -93,7 +95,7 @@ class _Layer:
 class FastNet:
     "A trained network, run in pieces that carry their state"
     def __init__(self,
-        net: nn.Module, # TCN or EquivariantTCN in eval mode
+        net: TCN|EquivariantTCN, # In eval mode
         flip: tuple, # (how a mirror changes the input, how it changes the output), see `mirror_channels`
         bf16: bool = False, # Products in bfloat16
         rows: int = 512, # Frames of a piece
@@ -102,9 +104,10 @@ class FastNet:
         self.dtype, self.rows, self.flip = torch.bfloat16 if bf16 else torch.float32, rows, flip
         self.field, self.ahead = net.receptive_field, 0 if net.causal else (net.receptive_field-1)//2; self.causal = net.causal
         layer = lambda conv, bn: _Layer(conv, bn, self.dtype, 2*rows)
-        self.first = layer(net.expand, net.bn); self.blocks = [(layer(b.wide, b.bn1), layer(b.point, b.bn2)) for b in net.blocks]
-        self.last = Product(net.shrink.weight[:,:,0].detach(), net.shrink.bias.detach(), rows=2*rows)
-        self.skip = Product(net.skip.weight[:,:,0].detach(), None, rows=2*rows) if hasattr(net, 'skip') else None
+        blocks: list = list(net.blocks)
+        self.first = layer(net.expand, net.bn); self.blocks = [(layer(b.wide, b.bn1), layer(b.point, b.bn2)) for b in blocks]
+        self.last = Product(net.shrink.weight[:,:,0], net.shrink.bias, rows=2*rows)
+        self.skip = Product(net.skip.weight[:,:,0], None, rows=2*rows) if isinstance(net, EquivariantTCN) else None
     def start(self) -> list:
         "The state of a sequence that has not begun: a line for the input, and one for each layer that looks around"
         return [Line(self.field)] + [Line((l.taps-1)*l.dilation) for l in [self.first, *[b[0] for b in self.blocks]]]

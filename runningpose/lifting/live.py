@@ -15,7 +15,11 @@ from .variation import *
 from .simulate import *
 from .lift import *
 
-# %% ../../nbs/lifting/45b_live.ipynb #df9ed7a5
+# %% ../../nbs/lifting/45b_live.ipynb #7b860941
+def _arrays(got): # List of (time, joints) as two arrays
+    if not got: return np.empty(0), np.empty((0, 22, 3), np.float32)
+    return np.array([t for t,_ in got]), np.stack([p for _,p in got])
+
 class Lifter:
     "3D joints from a stream of 2D keypoints of one person"
     def __init__(self,
@@ -45,13 +49,13 @@ class Lifter:
         return self._advance(time-self.wait)
     def flush(self) -> tuple: # As `push`
         "The poses that are still waiting, when no frame will come any more"
-        return self._advance(self.raw[-1][0], last=True) if self.raw else self._give([])
+        return self._advance(self.raw[-1][0], last=True) if self.raw else _arrays([])
     def _advance(self, until, last=False):
         start, fps = self.raw[0][0] if self.ticks==0 else self.start, self.cfg.fps; self.start = start
         n = int(np.floor((until-start)*fps+1e-6))+1-self.ticks
         if n>0: self._resample(start+np.arange(self.ticks, self.ticks+n)/fps)
         new = self._features(last); given = [] if new is None else self._pose(new, last)
-        return self._give(given)
+        return _arrays(given)
 
 # %% ../../nbs/lifting/45b_live.ipynb #0840095e
 @patch
@@ -71,20 +75,8 @@ def _features(self:Lifter, last): # Features of the frames whose second is compl
     a, b = self.done-lo, ready-lo; self.done = ready
     return x[0].T[a:b], turn[0,a:b], known[0,a:b].numpy()
 
-# %% ../../nbs/lifting/45b_live.ipynb #e6ba5d02
-@patch
-def _pose(self:Lifter, new, last): # List of (time, joints)
-    x,turn,known = new; behind = self.net.field-1-self.net.ahead
-    if self.given==0 and not self.turns: x = torch.cat([x[:1].expand(behind, -1), x])
-    self.turns += list(zip(turn, known, strict=True))
-    if last: x = torch.cat([x, x[-1:].expand(self.net.ahead, -1)])
-    got = []
-    for y in self.net.push(x, self.state):
-        turn,known = self.turns.pop(0); self.out.append((turn.T@y.view(22, 3).T).T.numpy().astype(float)*self.size); got.append(self._placed(known))
-    return got
-
-@patch
-def _placed(self:Lifter, known): # The newest pose with the pelvis at its place
+# %% ../../nbs/lifting/45b_live.ipynb #57ca7964
+def _placed(self, known): # The newest pose with the pelvis at its place
     fps, k = self.cfg.fps, self.given-self.first; self.given += 1; n = min(len(self.out), int(.75*fps)+1); rows = self.rows[k-n+1:k+1]
     near = self.rows[max(0, k-int(.3*fps)//2):k+int(.3*fps)//2+1]; count = max(int((~np.isnan(r[1][BODY]).any(-1)).sum()) for r in near)
     body = np.stack(self.out[-n:]); root = root_path(body, np.stack([r[1] for r in rows]), np.stack([r[2] for r in rows]), fps)[-1]
@@ -93,6 +85,12 @@ def _placed(self:Lifter, known): # The newest pose with the pelvis at its place
     return time, pose.astype(np.float32)
 
 @patch
-def _give(self:Lifter, got):
-    if not got: return np.empty(0), np.empty((0, 22, 3), np.float32)
-    return np.array([t for t,_ in got]), np.stack([p for _,p in got])
+def _pose(self:Lifter, new, last): # List of (time, joints)
+    x,turn,known = new; behind = self.net.field-1-self.net.ahead
+    if self.given==0 and not self.turns: x = torch.cat([x[:1].expand(behind, -1), x])
+    self.turns += list(zip(turn, known, strict=True))
+    if last: x = torch.cat([x, x[-1:].expand(self.net.ahead, -1)])
+    got = []
+    for y in self.net.push(x, self.state):
+        turn,known = self.turns.pop(0); self.out.append((turn.T@y.view(22, 3).T).T.numpy().astype(float)*self.size); got.append(_placed(self, known))
+    return got

@@ -85,14 +85,14 @@ def load_pretrained(
     net = tcn_from(d[key], causal); traj = tcn_from(d['model_traj'], causal) if d.get('model_traj') else None
     return Pretrained(net, net.expand.in_channels//2, net.shrink.out_channels//3, traj, {k: d[k] for k in ('epoch', 'lr') if k in d})
 
-# %% ../../nbs/lifting/42e_pretrained.ipynb #7ac52c7d
+# %% ../../nbs/lifting/42e_pretrained.ipynb #e6549f86
 def new_output(
     net: TCN, # Network; it is changed
     mean_pose: torch.Tensor, # Mean of the new joints relative to the root, m, shape (J, 3)
 ) -> TCN: # The same network with another last layer
     "Give a network new joints, starting at their mean pose"
     net.shrink = nn.Conv1d(net.shrink.in_channels, mean_pose.numel(), 1)
-    with torch.no_grad(): net.shrink.weight.zero_(); net.shrink.bias.copy_(mean_pose.flatten())
+    net.shrink.bias = nn.Parameter(mean_pose.flatten().float()); nn.init.zeros_(net.shrink.weight)
     return net
 
 def new_input(

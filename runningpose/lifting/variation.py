@@ -128,7 +128,7 @@ _unit = lambda v: F.normalize(v, dim=-1)
 _dot = lambda a,b: (a*b).sum(-1)
 def _across(v, axis): return _unit(v-_dot(v, axis)[...,None]*axis)
 
-# %% ../../nbs/lifting/40b_variation.ipynb #5a50c211
+# %% ../../nbs/lifting/40b_variation.ipynb #097ccf02
 class Chance:
     "Random constants, factors and stride-locked curves for a batch"
     def __init__(self,
@@ -144,7 +144,7 @@ class Chance:
         def curve(late, o): x = (self.phase+late)[...,None]*h; return (both+o+sd[1]*self.amount*(x.cos()*a[:,None]+x.sin()*b[:,None]).sum(-1))*(pi/180)
         return curve(pi, own[0]), curve(0, own[1])
     def change(self, angle, sd, gain, low, high): # What two angles (B, L) in radians change by; limits in degrees
-        k = torch.exp(self.number(gain)); out = []
+        k = torch.exp(self.number(gain)); out: list = []
         for x,d in zip(angle, self.pair(sd), strict=True):
             m = x.mean(1, keepdim=True); new = (m+k*(x-m)+d).clamp(low*pi/180, high*pi/180)
             out.append(torch.where((x<low*pi/180)|(x>high*pi/180), 0*x, new-x))
@@ -208,7 +208,7 @@ def vary_people(
         tip = torch.randn(B, 1, 1, 3, generator=gen)*torch.tensor([2., 4., 0.])*(pi/180)*style; off = turn_by(off, tip)
     return from_offsets(mid, vary_lengths(off, gen, lengths)), other
 
-# %% ../../nbs/lifting/40b_variation.ipynb #71bed287
+# %% ../../nbs/lifting/40b_variation.ipynb #8db0e8e5
 def _someone(rng):
     walk = rng.random()<.25; gait = 'walk' if walk else 'run'; v = rng.uniform(.85, 1.75) if walk else rng.uniform(1.9, 5.9)
     base = gait_model(v, gait); k = lambda sd: np.exp(rng.normal(0, sd)); n = lambda m, sd: m+rng.normal(0, sd)
@@ -224,7 +224,7 @@ def synthetic_crowd(
     seed: int = 0, # Source of chance
 ) -> list: # Motions of the subject 'synthetic'
     "Runners and walkers made of formulas, each with numbers of their own"
-    rng, out = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed); out: list = []
     while len(out)<n:
         who = _someone(rng)
         try: pose = synthetic_runner(seconds=seconds, **who).pose
