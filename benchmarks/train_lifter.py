@@ -14,6 +14,7 @@ from runningpose.lifting.dataset import load_shared
 from runningpose.lifting.train import train
 from runningpose.lifting.variation import synthetic_crowd
 
+SHIPPED = Path(__file__).resolve().parent.parent/'checkpoint'
 RUNNERS = ('hamner2013_s04', 'welk007', 'hamner2010_s02')
 
 def is_done(path):
@@ -41,14 +42,16 @@ def main(
     crowd:int=200, # Synthetic people
     device:str='cpu', # cpu or cuda
     only:str=None, # Of stages 2 and 3: the runner who is left out, or final; all when not given
+    shipped:bool=False, # Stage 3 alone, from the lifters in `checkpoint/`
 ):
     "Stage 1, then stages 2 and 3"
     torch.set_num_threads(torch.get_num_threads() if device!='cpu' else 2)
     people, kw = load_shared(data)+synthetic_crowd(crowd), dict(batch=batch, frames=frames, device=device); out = Path(out); start = out/'stage1'
     said = 'shared mocap (biomech_run.npz, cmu_subset.npz) and the synthetic crowd'
-    one(start, [m for m in people if m.subject in ('cmu', 'synthetic')], first, dict(left_out='all runners', data=said), channels, **kw)
+    if not shipped: one(start, [m for m in people if m.subject in ('cmu', 'synthetic')], first, dict(left_out='all runners', data=said), channels, **kw)
     for who in (only,) if only else (RUNNERS[0], 'final', *RUNNERS[1:]):
         name = out/('final' if who=='final' else f'fold_{who}')
         motions, facts = [m for m in people if m.subject!=who], dict(left_out='none' if who=='final' else who, data=said, stage1_steps=first)
-        one(name, motions, second, facts, channels, start=start, lr=7e-4, seed=1, **kw)
-        if third: one(out/'stage3'/name.name, motions, third, facts | dict(stage2_steps=second), channels, start=name, lr=5e-4, seed=2, **kw)
+        if shipped: begun = SHIPPED/'lifter' if who=='final' else SHIPPED/'folds'/f'without_{who}'
+        else: begun = name; one(name, motions, second, facts, channels, start=start, lr=7e-4, seed=1, **kw)
+        if third: one(out/'stage3'/name.name, motions, third, facts | dict(stage2_steps=second), channels, start=begun, lr=5e-4, seed=2, **kw)

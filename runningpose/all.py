@@ -58,6 +58,7 @@ from .lifting.lift import *
 from .lifting.live import *
 from .lifting.train import *
 from .lifting.evaluate import *
+from .lifting.semi import *
 from .gait.world import *
 from .gait.angles import *
 from .gait.events import *

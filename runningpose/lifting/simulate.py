@@ -271,20 +271,21 @@ def normalise(
     near = torch.where(known, 3*size.clamp(max=1), 0.)[...,None]
     return torch.cat([torch.cat([p, seen[...,None].to(p.dtype)], -1).flatten(2), near], -1).transpose(1, 2), turn, known
 
-# %% ../../nbs/lifting/41_simulate.ipynb #bf86695a
+# %% ../../nbs/lifting/41_simulate.ipynb #c624606d
 @dataclass
 class Batch:
     "What a training step needs"
     x: torch.Tensor # Features, shape (B, 79, L)
     y: torch.Tensor # Targets, m, shape (B, T, 22, 3), T = L - receptive field + 1
     weight: torch.Tensor # Weight of each joint in each frame, shape (B, T, 22)
+    distance: torch.Tensor # Of mid-hip from the camera, as the picture shows it, m, shape (B, T)
 
 def look(
     xyz: torch.Tensor, # Positions, m, world, runningpose_22, shape (B, L, 22, 3)
     phase: torch.Tensor, # Phase of the stride, radians, shape (B, L)
     gen: torch.Generator, # Source of chance
     amount: float = 1., # Factor of the detector's errors
-) -> tuple: # slopes (B, L, 26, 2), seen (B, L, 26) bool, true positions relative to mid-hip in the camera (B, L, 22, 3)
+) -> tuple: # slopes (B, L, 26, 2), seen (B, L, 26) bool, true positions relative to mid-hip in the camera (B, L, 22, 3), distance (B, L)
     "A virtual camera and a virtual detector look at moving people"
     B = len(xyz); mid = xyz[:,:,RP.index('LTrochanterMajor','RTrochanterMajor')].mean(2); R,eye = random_cameras(mid, gen)
     to_cam = lambda p: torch.einsum('bij,blkj->blki', R, p-eye[:,None,None])
@@ -293,7 +294,7 @@ def look(
     hips = true[:,:,RP._at['LTrochanterMajor']]-true[:,:,RP._at['RTrochanterMajor']]; side = F.normalize(hips, dim=-1)[...,2].abs().mean(1)
     uv,seen = detect(pts[...,:2]/z, pts[...,2]>root[...,2], STATURE/root[...,2:].clamp(min=.3), side, phase, gen, amount)
     zoom = torch.exp(.12*torch.randn(B, generator=gen)*(torch.rand(B, generator=gen)<.5))
-    return uv*zoom[:,None,None,None], seen, true-root
+    return uv*zoom[:,None,None,None], seen, true-root, root[:,:,0].norm(dim=-1)/zoom[:,None]
 
 def make_batch(
     bank: MotionBank, # Motions
@@ -310,7 +311,7 @@ def make_batch(
     L = T+field-1; xyz,inside,trust = bank.draw(B, L, gen); half = torch.rand(B, generator=gen)<.5
     new,other = vary_people(xyz, gen, style=style, mix=.4*(style>0)); trust = torch.where(UPPER_22, trust[other], trust)
     xyz = mirror(new, half); trust = torch.where(half[:,None], trust[:,RP.flip], trust); phase = stride_of(xyz)[1]
-    uv,seen,y = look(move(xyz, MODEL_FPS, gen), phase, gen, amount); x,turn,known = normalise(uv, seen)
+    uv,seen,y,far = look(move(xyz, MODEL_FPS, gen), phase, gen, amount); x,turn,known = normalise(uv, seen)
     y = torch.einsum('blij,blkj->blki', turn, y); lo = field-1 if causal else (field-1)//2
     w = torch.where(trust, 1., guess)[:,None]*(inside & known)[...,None]
-    return Batch(x, y[:,lo:lo+T], w[:,lo:lo+T])
+    return Batch(x, y[:,lo:lo+T], w[:,lo:lo+T], far[:,lo:lo+T])

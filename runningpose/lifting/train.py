@@ -33,7 +33,7 @@ def learning_rate(
     up = min(1., (step+1)/warmup); frac = min(1., step/max(1, steps))
     return peak*up*(.01 + .99*.5*(1+torch.cos(torch.tensor(torch.pi*frac)).item()))
 
-# %% ../../nbs/lifting/44_train.ipynb #2315ac83
+# %% ../../nbs/lifting/44_train.ipynb #155b9985
 def join_processes(
     device: str = 'cpu', # 'cpu' or 'cuda'
 ) -> tuple: # (rank, number of processes)
@@ -80,7 +80,8 @@ class Trainer:
         self.ema.load_state_dict(self.net.state_dict())
         self.run = DistributedDataParallel(self.net) if self.world>1 else self.net
         self.opt = torch.optim.AdamW(self.net.parameters(), lr=lr, weight_decay=1e-4)
-        self.step = 0; self.history: list = []; self.best: tuple = (float('inf'), 0); self.kept: dict = {} # lowest error on the watched person, and its step
+        self.step = 0; self.history: list = []; self.parts: dict = {} # further networks
+        self.best: tuple = (float('inf'), 0); self.kept: dict = {} # lowest error on the watched person and its step, and the weights of then
         self.cast = torch.autocast(device.split(':')[0], torch.bfloat16) if has_bf16(device) else nullcontext()
     def loss(self): # Of the next batch; chance depends on seed, step and process alone, so a run that is carried on draws what it would have drawn
         self.gen.manual_seed((self.seed*1_000_003+self.step)*self.world+self.rank)
@@ -99,7 +100,7 @@ class Trainer:
             if v.dtype.is_floating_point: ema[k].lerp_(v, 1-d)
             else: ema[k].copy_(v)
 
-# %% ../../nbs/lifting/44_train.ipynb #38f5c335
+# %% ../../nbs/lifting/44_train.ipynb #ba324cb7
 def save_state(
     tr: Trainer, # The run
     path, # Checkpoint, without suffix
@@ -107,7 +108,7 @@ def save_state(
     "Write the lifter and what is needed to carry on"
     f = save_checkpoint(path, tr.ema, tr.cfg); s = checkpoint_file(f, '.state'); tmp = s.with_name(s.name+'.part')
     torch.save(dict(net=tr.net.state_dict(), opt=tr.opt.state_dict(), step=tr.step, steps=tr.steps, history=tr.history,
-                    best=tr.best, chance=torch.get_rng_state()), tmp)
+                    best=tr.best, parts={k: m.state_dict() for k,m in tr.parts.items()}, chance=torch.get_rng_state()), tmp)
     tmp.replace(s); return f
 
 def load_state(
@@ -120,6 +121,7 @@ def load_state(
     s = torch.load(f, weights_only=True, map_location=tr.device)
     if s['steps']!=tr.steps: raise CheckpointError(f'{f.name} belongs to a run of {s["steps"]} steps, not {tr.steps}')
     tr.net.load_state_dict(s['net']); tr.ema.load_state_dict(load_checkpoint(path)[0].state_dict()); tr.opt.load_state_dict(s['opt'])
+    for k,m in tr.parts.items(): m.load_state_dict(s['parts'][k])
     tr.step, tr.history, tr.best = s['step'], s['history'], s['best']; torch.set_rng_state(s['chance'].cpu())
 
 # %% ../../nbs/lifting/44_train.ipynb #88240852
@@ -139,7 +141,7 @@ def watch(
         return dict(watched=1000*lift_loss(out, b.y, b.weight*(b.weight==1), 0, 0, 0).item())
     return check
 
-# %% ../../nbs/lifting/44_train.ipynb #4fc914ea
+# %% ../../nbs/lifting/44_train.ipynb #c00d8531
 def _facts(tr, steps):
     return dict(subjects=sorted(tr.bank.seconds), seconds=tr.bank.seconds, steps=steps, lr=tr.lr, batch=tr.draw['B']*tr.world, frames=tr.draw['T'],
                 style=tr.draw['style'], seed=tr.seed, torch=torch.__version__)
@@ -164,12 +166,13 @@ def train(
     progress: bool = True, # Show a bar
     check=None, # Function of the network, called at every saving; its dict goes into the history, and its first value is what `patience` looks at
     patience: int = 0, # Savings without a better check after which training stops; 0 never stops
+    trainer=Trainer, # Class of the run
     **kw
 ) -> tuple: # (network in eval mode, history as a DataFrame)
-    "Train a lifter on motions; further arguments go to `Trainer`"
+    "Train a lifter on motions; further arguments go to the trainer"
     if steps<1: raise ValueError(f'{steps} training steps: at least one is needed')
     if patience and not check: raise ValueError('patience needs somebody to watch: give a check')
-    tr = Trainer(motions, cfg or LifterConfig(), steps, **kw); tr.cfg.training |= _facts(tr, steps)
+    tr = trainer(motions, cfg or LifterConfig(), steps=steps, **kw); tr.cfg.training |= _facts(tr, steps)
     if resume: load_state(tr, out)
     hide = not (progress and sys.stderr.isatty() and tr.rank==0)
     with tqdm(total=steps, initial=tr.step, disable=hide, unit='step') as bar:
