@@ -59,6 +59,7 @@ from .lifting.live import *
 from .lifting.train import *
 from .lifting.evaluate import *
 from .lifting.semi import *
+from .lifting.onnx_export import *
 from .gait.world import *
 from .gait.angles import *
 from .gait.events import *

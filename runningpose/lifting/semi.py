@@ -84,7 +84,7 @@ class SemiTrainer(Trainer):
         super().__init__(motions, cfg, steps, **kw); self.warmup, self.projection, self.bone = warmup, projection, bone
         if self.world>1: raise ValueError('training with unlabelled keypoints runs in one process')
         self.clips = KeypointBank(clips, camera, cfg.fps); self.path = TCN(79, 1, cfg.widths, 128, cfg.dropout, cfg.causal).to(self.device)
-        torch.nn.init.zeros_(self.path.shrink.weight); torch.nn.init.zeros_(self.path.shrink.bias)
+        for p in self.path.shrink.parameters(): torch.nn.init.zeros_(p)
         self.opt.add_param_group(dict(params=list(self.path.parameters()))); self.parts['path'] = self.path
     def distance(self, x, inner): # Distance of mid-hip, m, (B, T)
         return first_distance(inner)*torch.exp(self.path(x)[:,0].float().clamp(-1, 1))
