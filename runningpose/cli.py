@@ -124,7 +124,8 @@ def runningpose_train(
     frames:int=64, # Predicted frames per window
     lr:float=1e-3, # Peak learning rate
     crowd:int=0, # Synthetic people who are trained on besides
-    start:str=None, # Checkpoint of the same shape to start from, e.g. checkpoint/lifter
+    start:str=None, # Checkpoint of the same shape to start from, e.g. checkpoint/lifter, or a published .bin file (--kind tcn)
+    frozen:int=0, # Steps in which only the last layer learns
     style:float=1., # How far people's movements are varied; 0 varies only their proportions
     watch_person:str=None, # Person of the data who is not trained on; training stops when the error on him or her stops falling
     seed:int=0, # Seed of weights and data
@@ -141,7 +142,8 @@ def runningpose_train(
     motions,said = _training_data(data, leave_out_person, watch_person, crowd); about = dict(left_out=leave_out_person, data=said, watched=watch_person)
     cfg = LifterConfig(kind, widths, channels, causal=causal, training=about)
     check = dict(check=watch(_test_data(data, watch_person)), patience=8) if watch_person else {}
-    _,hist = train(motions, steps, out, cfg, resume, 250, **check, batch=batch, frames=frames, lr=lr, seed=seed, device=device, start=start, style=style)
+    _,hist = train(motions, steps, out, cfg, resume, 250, **check, batch=batch, frames=frames, lr=lr, seed=seed, device=device, start=start, style=style,
+                    frozen=frozen)
     last = hist.iloc[-1]; seen = f', {hist.watched.min():.1f} mm MPJPE at best on {watch_person}' if watch_person else ''
     print(f'loss {last.loss:.3f} after {last.step:.0f} steps (training data){seen}; {checkpoint_file(out)}')
 

@@ -38,6 +38,7 @@ def export_onnx(
         warnings.simplefilter('ignore')
         made = torch.onnx.export(net, (x,), dynamo=True, dynamic_shapes=({2: torch.export.Dim('frames', min=n+1)},), verbose=False,
                                  input_names=['features'], output_names=['joints'])
+    assert made is not None
     made.model.metadata_props['lifter'] = json.dumps(asdict(cfg) | dict(receptive_field=n))
     try: made.save(tmp); tmp.replace(path)
     finally: tmp.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ __all__ = ['OFFSET_MM', 'FACE_MM', 'SD', 'BACKEND_LACKS', 'SMOOTH', 'pace', 'Mot
            'detected_points', 'correlated_noise', 'stride_noise', 'bursts', 'keypoint_errors', 'what_is_seen', 'detect',
            'view_turn', 'normalise', 'Batch', 'look', 'make_batch']
 
-# %% ../../nbs/lifting/41_simulate.ipynb #5d7ad3ab
+# %% ../../nbs/lifting/41_simulate.ipynb #c003
 from dataclasses import dataclass
 from math import pi
 import torch
@@ -16,7 +16,7 @@ from ..skeleton import *
 from .dataset import *
 from .variation import *
 
-# %% ../../nbs/lifting/41_simulate.ipynb #47e37dea
+# %% ../../nbs/lifting/41_simulate.ipynb #c006
 def pace(
     B: int, # Windows
     L: int, # Frames in each
@@ -60,7 +60,7 @@ class MotionBank:
         i = t.floor().long(); j = torch.minimum(i+1, n-1); f = (t-i)[...,None,None]; a,b,whole = self.fetch(clip, i, j)
         return a*(1-f) + b*f, inside&whole, self.trust[clip]
 
-# %% ../../nbs/lifting/41_simulate.ipynb #277a9ce3
+# %% ../../nbs/lifting/41_simulate.ipynb #c009
 def mirror(
     xyz: torch.Tensor, # Positions, shape (B, L, 22, 3)
     which: torch.Tensor, # Windows to mirror, bool (B,)
@@ -71,7 +71,7 @@ def mirror(
     sign = torch.ones(xyz.shape[-1]); sign[axis] = -1
     return torch.where(which[:,None,None,None], xyz[:,:,skel.flip]*sign, xyz)
 
-# %% ../../nbs/lifting/41_simulate.ipynb #45d510b3
+# %% ../../nbs/lifting/41_simulate.ipynb #c012
 def random_cameras(
     mid: torch.Tensor, # Mid-hip, m, world, shape (B, L, 3)
     gen: torch.Generator, # Source of chance
@@ -83,10 +83,10 @@ def random_cameras(
     aim = aim + .15*dist[:,None]*torch.randn(aim.shape, generator=gen)*torch.tensor([1., 1., .5])
     z = F.normalize(aim-eye, dim=-1); x = F.normalize(torch.linalg.cross(z, torch.tensor([0,0,1.]).expand_as(z)), dim=-1)
     R = torch.stack([x, torch.linalg.cross(z, x), z], 1)
-    roll = torch.deg2rad(torch.randn(len(mid), generator=gen)*4); c,s,o,i = roll.cos(),roll.sin(),0*roll,0*roll+1
+    roll = torch.deg2rad(torch.randn(len(mid), generator=gen)*torch.where(u(0, 1)<.15, 15., 4.)); c,s,o,i = roll.cos(),roll.sin(),0*roll,0*roll+1
     return torch.stack([c,s,o,-s,c,o,o,o,i], -1).unflatten(-1, (3,3))@R, eye
 
-# %% ../../nbs/lifting/41_simulate.ipynb #bd32a00b
+# %% ../../nbs/lifting/41_simulate.ipynb #c014
 def move(
     xyz: torch.Tensor, # Positions, m, world, shape (B, L, 22, 3)
     fps: float, # Rate, Hz
@@ -99,7 +99,7 @@ def move(
     yaw = (u(-1.5, 1.5)*(u(0, 1)<.2))[:,None]*t; r = torch.zeros(B, L, 1, 3); r[...,0,2] = yaw
     return turn_by(xyz-flat, r) + path
 
-# %% ../../nbs/lifting/41_simulate.ipynb #faec3f48
+# %% ../../nbs/lifting/41_simulate.ipynb #c017
 OFFSET_MM = {'hip': (29,-8,-6), 'knee': (-6,-4,2), 'ankle': (1,2,30), 'heel': (16,5,6), 'big_toe': (10,8,8), 'small_toe': (0,0,5),
              'shoulder': (1,-9,30), 'elbow': (14,-8,15), 'wrist': (3,-1,-9)}
 FACE_MM = {'nose': (20,0,-60), 'left_eye': (-5,33,-25), 'right_eye': (-5,-33,-25), 'left_ear': (-90,75,-40), 'right_ear': (-90,-75,-40), 'head': (-90,0,95)}
@@ -141,7 +141,7 @@ def detected_points(
     off = _OFFSET*share + _FACE + scatter
     return torch.einsum('kj,bljd->blkd', _W26, xyz) + torch.einsum('blkij,blki->blkj', axes, off.expand(*xyz.shape[:2], 26, 3))
 
-# %% ../../nbs/lifting/41_simulate.ipynb #f45b72a4
+# %% ../../nbs/lifting/41_simulate.ipynb #c020
 SD = {'hip': (.69,.61), 'knee': (.42,.80), 'ankle': (.24,.58), 'heel': (.49,.77), 'big_toe': (.57,.91), 'small_toe': (.57,.91),
       'shoulder': (.60,.43), 'elbow': (.82,1.07), 'wrist': (.77,1.14)} # constant part, changing part, % of height; 0.6, 0.5 for the rest
 _SD = torch.tensor([SD.get(n.removeprefix('left_').removeprefix('right_'), (.6,.5)) for n in HALPE.keypoints])/100
@@ -188,7 +188,7 @@ def bursts(
     end = torch.arange(L) + torch.randint(1, longest+1, (B, L), generator=gen)*start
     return torch.cummax(end*start, 1).values > torch.arange(L)
 
-# %% ../../nbs/lifting/41_simulate.ipynb #f0787a61
+# %% ../../nbs/lifting/41_simulate.ipynb #c023
 def keypoint_errors(
     phase: torch.Tensor, # Phase of the stride, radians, shape (B, L)
     loud: torch.Tensor, # Factor of each point's changing error, shape (B, L, 26)
@@ -233,7 +233,7 @@ def detect(
     blend = torch.where(torch.rand(B, generator=gen)<.85, 1., torch.empty(B).uniform_(.25, .75, generator=gen))
     w = (swap*blend[:,None])[...,None,None]; return out*(1-w) + out[:,:,flip]*w, what_is_seen(B, L, gen)
 
-# %% ../../nbs/lifting/41_simulate.ipynb #ac9df725
+# %% ../../nbs/lifting/41_simulate.ipynb #c026
 SMOOTH = 61 # Frames over which the size is averaged: one second
 
 def _box(x, m):
@@ -271,7 +271,7 @@ def normalise(
     near = torch.where(known, 3*size.clamp(max=1), 0.)[...,None]
     return torch.cat([torch.cat([p, seen[...,None].to(p.dtype)], -1).flatten(2), near], -1).transpose(1, 2), turn, known
 
-# %% ../../nbs/lifting/41_simulate.ipynb #c624606d
+# %% ../../nbs/lifting/41_simulate.ipynb #c030
 @dataclass
 class Batch:
     "What a training step needs"

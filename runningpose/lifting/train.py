@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['learning_rate', 'join_processes', 'same_shape', 'Trainer', 'save_state', 'load_state', 'watch', 'train']
 
-# %% ../../nbs/lifting/44_train.ipynb #4f0f1286
+# %% ../../nbs/lifting/44_train.ipynb #c003
 import json, os, sys, time
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,9 +20,10 @@ from .variation import *
 from .simulate import *
 from .tcn import *
 from .checkpoint import *
+from .pretrained import *
 from .fast import *
 
-# %% ../../nbs/lifting/44_train.ipynb #c978b52f
+# %% ../../nbs/lifting/44_train.ipynb #c005
 def learning_rate(
     step: int, # Step, from 0
     steps: int, # Steps in all
@@ -33,7 +34,7 @@ def learning_rate(
     up = min(1., (step+1)/warmup); frac = min(1., step/max(1, steps))
     return peak*up*(.01 + .99*.5*(1+torch.cos(torch.tensor(torch.pi*frac)).item()))
 
-# %% ../../nbs/lifting/44_train.ipynb #155b9985
+# %% ../../nbs/lifting/44_train.ipynb #c008
 def join_processes(
     device: str = 'cpu', # 'cpu' or 'cuda'
 ) -> tuple: # (rank, number of processes)
@@ -45,9 +46,14 @@ def join_processes(
 def same_shape(
     path, # Checkpoint
     cfg: LifterConfig, # What is to be trained
+    bank=None, # Motions, for the mean pose that a published file's new last layer starts at
 ) -> torch.nn.Module: # Its network
-    "The network of a checkpoint to start from; CheckpointError if it has another shape"
-    net,old = load_checkpoint(path); shape = lambda c: (c.kind, tuple(c.widths), c.channels, c.causal, c.keypoints, c.joints)
+    "The network of a checkpoint, or of a published .bin file, to start from; CheckpointError if it has another shape"
+    if str(path).endswith('.bin'):
+        net = published_start(path, make_batch(bank, 64, 8, 1, torch.Generator().manual_seed(0)).y.mean((0,1)), cfg.causal)
+        old = LifterConfig('tcn', net.widths, net.expand.out_channels, causal=cfg.causal)
+    else: net,old = load_checkpoint(path)
+    shape = lambda c: (c.kind, tuple(c.widths), c.channels, c.causal, c.keypoints, c.joints)
     if shape(old)!=shape(cfg): raise CheckpointError(f'{path} is {shape(old)}, but {shape(cfg)} is to be trained: a start needs the same shape')
     return net
 
@@ -63,12 +69,15 @@ class Trainer:
         seed: int = 0, # Seed of weights and data
         device: str = 'cpu', # 'cpu' or 'cuda'; with several processes each takes its own card
         style: float = 1., # Factor of the changes of style, see `vary_people`
-        start=None, # Checkpoint of the same shape to start from
+        start=None, # Checkpoint of the same shape to start from, or a published .bin file
+        frozen: int = 0, # Steps in which only the last layer learns
     ):
         if min(batch, frames, steps, cfg.channels)<1 or not lr>0:
             raise ValueError(f'batch {batch}, frames {frames}, steps {steps}, channels {cfg.channels}, lr {lr:g}: all must be above 0')
         if device!='cpu' and not torch.cuda.is_available(): raise ValueError(f'there is no {device} on this machine; train on cpu')
         self.rank, self.world = join_processes(device); self.seed = seed
+        if frozen and self.world>1: raise ValueError('layers can be frozen in one process only')
+        self.frozen = frozen
         if batch%self.world: raise ValueError(f'a batch of {batch} windows cannot be shared by {self.world} processes')
         if device=='cuda' and self.world>1: device = f'cuda:{os.environ.get("LOCAL_RANK", 0)}'
         torch.manual_seed(seed); self.cfg, self.steps, self.lr, self.device = cfg, steps, lr, device
@@ -76,7 +85,7 @@ class Trainer:
         self.bank = motions if isinstance(motions, MotionBank) else MotionBank(motions)
         self.gen = torch.Generator()
         self.net = make_lifter(cfg).to(device); self.ema = make_lifter(cfg).to(device)
-        if start: self.net.load_state_dict(same_shape(start, cfg).state_dict())
+        if start: self.net.load_state_dict(same_shape(start, cfg, self.bank).state_dict())
         self.ema.load_state_dict(self.net.state_dict())
         self.run = DistributedDataParallel(self.net) if self.world>1 else self.net
         self.opt = torch.optim.AdamW(self.net.parameters(), lr=lr, weight_decay=1e-4)
@@ -90,7 +99,9 @@ class Trainer:
         return lift_loss(out.float().transpose(1, 2).unflatten(-1, (-1,3)), y, w)
     def one_step(self):
         for g in self.opt.param_groups: g['lr'] = learning_rate(self.step, self.steps, self.lr, min(200, self.steps//5+1))
-        self.net.train(); loss = self.loss(); self.opt.zero_grad(set_to_none=True); loss.backward()
+        if self.step<self.frozen: freeze(self.net)
+        else: thaw(self.net)
+        loss = self.loss(); self.opt.zero_grad(set_to_none=True); loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.); self.opt.step()
         self.step += 1; self.average(); return loss.item()
     @torch.no_grad()
@@ -100,7 +111,7 @@ class Trainer:
             if v.dtype.is_floating_point: ema[k].lerp_(v, 1-d)
             else: ema[k].copy_(v)
 
-# %% ../../nbs/lifting/44_train.ipynb #ba324cb7
+# %% ../../nbs/lifting/44_train.ipynb #c010
 def save_state(
     tr: Trainer, # The run
     path, # Checkpoint, without suffix
@@ -124,7 +135,7 @@ def load_state(
     for k,m in tr.parts.items(): m.load_state_dict(s['parts'][k])
     tr.step, tr.history, tr.best = s['step'], s['history'], s['best']; torch.set_rng_state(s['chance'].cpu())
 
-# %% ../../nbs/lifting/44_train.ipynb #88240852
+# %% ../../nbs/lifting/44_train.ipynb #c012
 def watch(
     motions: list, # Motions of people who are not trained on
     windows: int = 64, # Windows scored
@@ -141,7 +152,7 @@ def watch(
         return dict(watched=1000*lift_loss(out, b.y, b.weight*(b.weight==1), 0, 0, 0).item())
     return check
 
-# %% ../../nbs/lifting/44_train.ipynb #c00d8531
+# %% ../../nbs/lifting/44_train.ipynb #c014
 def _facts(tr, steps):
     return dict(subjects=sorted(tr.bank.seconds), seconds=tr.bank.seconds, steps=steps, lr=tr.lr, batch=tr.draw['B']*tr.world, frames=tr.draw['T'],
                 style=tr.draw['style'], seed=tr.seed, torch=torch.__version__)
