@@ -62,6 +62,7 @@ from .lifting.semi import *
 from .lifting.onnx_export import *
 from .gait.world import *
 from .gait.angles import *
+from .gait.foot import *
 from .gait.events import *
 from .gait.metrics import *
 from .show.figures import *

@@ -196,8 +196,8 @@ def vary_upper(
     off[:,:,UPPER] = turn_by(off[:,:,UPPER], vec(lean, side, twist))
 
 # %% ../../nbs/lifting/40b_variation.ipynb #c029
-FREE = dict(knee=(18,16), hip=(16,14), ankle=(9,8), toe_out=(10,3), thigh_turn=(10,6), leg_spread=(14,10), elbow=(30,20), arm_swing=(40,25),
-            arm_spread=(35,20), arm_turn=(40,20), head=(10,6), lean=(12,10), side=(10,8), twist=(10,8), own=1.)
+FREE = dict(knee=(18,16), hip=(16,14), ankle=(9,8), toe_out=(10,3), thigh_turn=(10,6), leg_spread=(18,12), elbow=(30,20), arm_swing=(40,25),
+            arm_spread=(35,20), arm_turn=(40,20), head=(10,6), lean=(14,10), side=(12,8), twist=(10,8), own=1.)
 
 def move_freely(
     off: torch.Tensor, # Offsets, m, shape (B, L, 19, 3)
@@ -217,7 +217,7 @@ def vary_people(
     lengths: float = .06, # Standard deviation of segment lengths, as a share
     style: float = 1., # Factor of all changes of style; 0 changes none
     mix: float = .4, # Share of the windows with somebody else's upper body
-    free: float = .2, # Share of the windows that leave the gait
+    free: float = .35, # Share of the windows that leave the gait
 ) -> tuple: # Positions of other people of one stature, same shape; window of the upper body, (B,)
     "Somebody else, who moves in another way"
     B = len(xyz); off,other = mix_people(xyz, torch.rand(B, generator=gen)<mix, gen); mid = to_offsets(xyz)[0]
