@@ -133,7 +133,11 @@ def limits(
     assumed = lambda k: str(a.get(k, '')).startswith('assumed')
     if assumed('scale_source'): out.append(f'No stature was given: lengths and speeds assume {a["height"]:.2f} m.')
     if assumed('camera_source'): out.append(f'The camera is not calibrated ({a["camera_source"]}): path and distance are approximate.')
-    if assumed('up'): out.append('The camera is taken as level: trunk lean and the floor tilt with it if it was not.')
+    if (tilt := a.get('tilt_deg', 0))>5: out.append(f'The camera was held about {tilt:.0f}° off level, as the motion shows; this is put right, to about 2°.')
+    if a.get('view_deg', 90)<35:
+        out.append(f'The run is seen from {a["view_deg"]:.0f}° beside its direction, nearly from front or back: lengths, speed and bending lie in depth.')
+    if none := sorted({k.split()[0] for k,why in metrics.attrs.get('reasons', {}).items() if 'not given' in why}):
+        out.append(f'Not given, because this view or clip does not show it: {", ".join(n.replace("_", " ") for n in none)}.')
     if info.missing: out.append(f'The file was cut off: {info.missing} of {info.missing+info.frames} frames are missing.')
     if raw.attrs.get('people', 1)>1: out.append(f'{raw.attrs["people"]} people were seen; one was followed ({raw.attrs.get("select", "largest")}).')
     if why := raw.attrs.get('select_unsure'): out.append(f'Whether it is the right person throughout is not certain: {why}.')
@@ -215,9 +219,9 @@ def analyze(
         look = partial(infer_video, video, backend, select, progress, start, end, box, real_fps=real_fps, **which)
         raw, second = look(), look(mirror=True) if mirror else None
     with _timed(run, 'repair', progress): kp = clean(raw, mirrored=second)
-    with _timed(run, '3D', progress): world = to_world(lift(kp, height, checkpoint, camera), treadmill=treadmill)
-    with _timed(run, 'gait', progress): angles, events = joint_angles(world), gait_events(world); metrics = gait_metrics(world, events, angles)
-    keep = ('backend','model','weights_sha256','checkpoint','scale_source','camera_source','treadmill','heading_from','up')
+    with _timed(run, '3D', progress): world, fine = (to_world(lift(k, height, checkpoint, camera), treadmill=treadmill) for k in (kp, light_copy(kp)))
+    with _timed(run, 'gait', progress): angles, events = joint_angles(world), gait_events(fine); metrics = gait_metrics(world, events, angles)
+    keep = ('backend','model','weights_sha256','checkpoint','scale_source','camera_source','treadmill','heading_from','up','view_deg','tilt_deg')
     filmed = dict(fps=raw.attrs['fps'], slowdown=slowdown(raw)) | {k: v for k,v in raw.attrs.items() if str(k).startswith('camera_')}
     run |= dict(filmed=filmed, facts={k: world.attrs[k] for k in keep if k in world.attrs},
                 warnings=limits(info, raw, kp, world, events, metrics))

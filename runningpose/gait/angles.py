@@ -88,7 +88,9 @@ def central_angles(
 ) -> dict: # trunk_lean, pelvis_obliquity, pelvis_rotation, trunk_side_lean, trunk_rotation, neck_flexion, degrees, shape (T,)
     "Trunk and pelvis against the vertical and the run"
     ax = body_axes(pose3d); left,trunk = ax['left'],ax['trunk']; wide = lambda v: np.broadcast_to(v, left.shape); up = wide(ax['up'])
-    lat = wide(np.cross(ax['up'], forward)); l,r,neck,head = points(pose3d, 'left_shoulder', 'right_shoulder', 'neck', 'HeadFront').astype(float)
+    lat = wide(np.cross(ax['up'], forward)); l,r,neck = points(pose3d, 'left_shoulder', 'right_shoulder', 'neck').astype(float)
+    try: head = points(pose3d, 'HeadFront' if 'HeadFront' in pose3d.keypoint.values else 'head')[0].astype(float)
+    except PoseError: head = neck*np.nan                                         # a set without a head
     return dict(trunk_lean=turn_about(up, trunk, left-_dot(left, up)*up), pelvis_obliquity=np.degrees(np.arcsin(np.clip(_dot(left, up), -1, 1)))[...,0],
                 pelvis_rotation=turn_about(lat, left, up), trunk_side_lean=turn_about(up, trunk, -wide(forward)),
                 trunk_rotation=turn_about(left, l-r, trunk), neck_flexion=turn_about(trunk, head-neck, left, -135))

@@ -81,7 +81,7 @@ def foot_events(
         for a,b in f.contacts():
             strike,u,off,v = detector(f, a, b, walking)
             if not .03<off-strike<1.2: continue                         # one of them is missing, or they are no contact
-            near = (time>=strike-.05) & (time<=off+.05); sure = float(conf[near].mean())*min(1., f.fps/50)
+            near = (time>=strike-.05) & (time<=off+.05); sure = float(conf[near].mean())*min(1., (f.fps/25)**.5)
             out += [(strike, side, 'foot_strike', sure*max(.2, 1-u/.12)), (off, side, 'toe_off', sure*max(.2, 1-v/.12))]
     return out
 
@@ -99,8 +99,7 @@ def name_gait(
     "What somebody does"
     if not len(events): return 'stand'
     if walking: return 'walk'
-    d = np.nanmean([*[_duty(g[['time', 'side', 'event']].to_numpy().tolist()) for _,g in events.groupby('side')], np.nan]) if len(events)>4 else np.nan
-    steps = np.diff(events[events.event=='foot_strike'].time); return 'sprint' if d<.25 and np.median(steps)<1/3.5 else 'run'
+    steps = np.diff(events[events.event=='foot_strike'].time); return 'sprint' if len(steps)>2 and np.median(steps)<1/3.6 else 'run'
 
 def gait_events(
     pose3d: xr.Dataset, # 3D poses, unfiltered or lightly filtered (15 Hz or more), camera or world frame, m
@@ -112,8 +111,10 @@ def gait_events(
     if method not in DETECTORS: raise ValueError(f'the method is {method!r}; there are {", ".join(DETECTORS)}')
     find = lambda name, walk: [foot_events(pose3d, s, DETECTORS[name], cutoff, walk) for s in ('right','left')]
     if walking is None: d = [_duty(r) for r in find('rise', True) if len(r)>2]; walking = bool(len(d) and np.nanmean([*d, d[0]])>.5)
-    df = pd.DataFrame([r for side in find(method, walking) for r in side], columns=EVENT_COLUMNS).sort_values('time', ignore_index=True)
-    df.attrs = dict(gait=name_gait(df, walking), method=method); return _check_turns(df)
+    table = lambda how: pd.DataFrame([r for side in find(how, walking) for r in side], columns=EVENT_COLUMNS).sort_values('time', ignore_index=True)
+    df = table(method); gait = name_gait(df, walking)
+    if gait=='sprint' and method=='consensus': method = 'foot_speed'; df = table(method)
+    df.attrs = dict(gait=gait, method=method); return _check_turns(df)
 
 def _check_turns(df): # Halve the confidence of strikes of one foot that follow each other
     st = df[df.event=='foot_strike']; same = (st.side==st.side.shift()).to_numpy()
