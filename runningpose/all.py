@@ -20,9 +20,9 @@ __all__ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_
            'person_poses', 'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
            'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'load_pretrained', 'lift', 'Lifter',
            'train', 'watch', 'evaluate', 'mean_pose_baseline', 'summary', 'published_results', 'synthetic_crowd',
-           'StreamBank', 'split_motions', 'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'plot_angles',
-           'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report', 'analyze',
-           'write_results', 'Analysis']
+           'StreamBank', 'split_motions', 'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'symmetry',
+           'subtract_standing', 'save_mot', 'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster',
+           'best_frame', 'write_report', 'analyze', 'write_results', 'Analysis']
 
 # %% ../nbs/90_all.ipynb #9ff2b5e5
 from .skeleton import *
@@ -89,6 +89,6 @@ _all_ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_po
         'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
         'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'load_pretrained', 'lift', 'Lifter', 'train', 'watch',
         'evaluate', 'mean_pose_baseline', 'summary', 'published_results', 'synthetic_crowd', 'StreamBank', 'split_motions',
-        'to_world', 'joint_angles', 'gait_events', 'gait_metrics',
+        'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'symmetry', 'subtract_standing', 'save_mot',
         'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report',
         'analyze', 'write_results', 'Analysis']

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['FormatError', 'read_text', 'numbers', 'check_cuts', 'to_trc_axes', 'from_trc_axes', 'save_trc', 'read_trc',
-           'load_trc']
+           'load_trc', 'save_mot']
 
-# %% ../nbs/22_formats.ipynb #95103837
+# %% ../nbs/22_formats.ipynb #c003
 from pathlib import Path
 import numpy as np
 import xarray as xr
 from .skeleton import *
 from .poses import *
 
-# %% ../nbs/22_formats.ipynb #8dc452d5
+# %% ../nbs/22_formats.ipynb #c005
 class FormatError(ValueError): "The file is not what its name promises"
 
 def read_text(
@@ -48,7 +48,7 @@ def numbers(
         if bad: raise FormatError(f'{where}, column {i+1}: a number is needed in every cell, or nothing, not {raw.strip()[:20]!r}')
     return out
 
-# %% ../nbs/22_formats.ipynb #640f7595
+# %% ../nbs/22_formats.ipynb #c008
 def _decimals(cell):
     "Decimals of a number; -1 for one that is missing, or zero, which writers shorten"
     c = cell.strip().replace(',', '.')
@@ -73,7 +73,7 @@ def _all_alike(rows):
     "Whether the numbers of every column have the same decimals throughout"
     return all(len({_decimals(c) for c in col}-{-1})<=1 for col in zip(*rows, strict=True))
 
-# %% ../nbs/22_formats.ipynb #97efbf7f
+# %% ../nbs/22_formats.ipynb #c011
 def to_trc_axes(
     p: np.ndarray, # Points, world frame (x forward, y left, z up), shape (..., 3)
 ) -> np.ndarray: # Points, X forward, Y up, Z right, shape (..., 3)
@@ -86,7 +86,7 @@ def from_trc_axes(
     "Axes of OpenSim to those of the world"
     return np.stack([p[...,0], -p[...,2], p[...,1]], -1)
 
-# %% ../nbs/22_formats.ipynb #7da5d23f
+# %% ../nbs/22_formats.ipynb #c014
 def save_trc(
     pose3d: xr.Dataset, # 3D poses in the world frame, m
     path, # File to write, ending in .trc
@@ -106,7 +106,7 @@ def save_trc(
     tmp.write_text('\n'.join(head+rows)+'\n', encoding='utf-8'); tmp.replace(path)
     return path
 
-# %% ../nbs/22_formats.ipynb #1bd4f1aa
+# %% ../nbs/22_formats.ipynb #c017
 def read_trc(
     path, # TRC file
 ) -> tuple: # time (T,) in s; marker names; positions in m as stored, shape (T, K, 3), NaN = missing; header as a dict
@@ -149,3 +149,22 @@ def load_trc(
     pos = from_trc_axes(pos[:, [names.index(k) for k in skel.keypoints]])
     return poses_dataset(pos, skeleton=skel.name, time=time, fps=float(header['DataRate']), frame='world',
                          source_software=f'TRC file {Path(path).name}')
+
+# %% ../nbs/22_formats.ipynb #c023
+_OPENSIM = dict(hip_flexion='hip_flexion', hip_adduction='hip_adduction', knee_flexion='knee_angle', ankle_dorsiflexion='ankle_angle',
+                elbow_flexion='elbow_flex', shoulder_flexion='arm_flex')
+
+def _opensim_name(n):
+    "right_knee_flexion as knee_angle_r; names without a counterpart stay"
+    side, base = side_of(n), n.partition('_')[2]; return f'{_OPENSIM[base]}_{side[0]}' if side!='centre' and base in _OPENSIM else n
+
+def save_mot(
+    angles, # Table of joint angles, degrees, index time (s)
+    path, # File to write, ending in .mot
+    opensim_names: bool = False, # Call the columns as OpenSim's gait models do
+) -> Path: # The path written
+    "Save joint angles as an OpenSim motion file, in degrees"
+    path = Path(path); tmp = path.with_name(path.name+'.part'); cols = [_opensim_name(c) if opensim_names else c for c in angles.columns]
+    head = [path.stem, 'version=1', f'nRows={len(angles)}', f'nColumns={len(cols)+1}', 'inDegrees=yes', '', 'endheader', '\t'.join(['time', *cols])]
+    rows = ['\t'.join(f'{v:.6f}' for v in (t, *r)) for t,r in zip(angles.index, angles.to_numpy(), strict=True)]
+    tmp.write_text('\n'.join(head+rows)+'\n', encoding='utf-8'); tmp.replace(path); return path
