@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'LifterConfig', 'CheckpointError', 'make_lifter', 'checkpoint_file', 'save_checkpoint', 'load_checkpoint']
 
-# %% ../../nbs/lifting/42c_checkpoint.ipynb #def84d23
+# %% ../../nbs/lifting/42c_checkpoint.ipynb #c003
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..skeleton import *
 from .tcn import *
 from .equivariant import *
 
-# %% ../../nbs/lifting/42c_checkpoint.ipynb #4c1e9f40
+# %% ../../nbs/lifting/42c_checkpoint.ipynb #c005
 @dataclass
 class LifterConfig:
     "What a lifter's weights mean"
@@ -45,7 +45,7 @@ def make_lifter(
     if cfg.kind=='equivariant': return EquivariantTCN(keypoints, joints, 1, *shape)
     return TCN(len(keypoints.keypoints)*3+1, len(joints.keypoints)*3, *shape)
 
-# %% ../../nbs/lifting/42c_checkpoint.ipynb #cb194966
+# %% ../../nbs/lifting/42c_checkpoint.ipynb #c007
 def checkpoint_file(
     path, # A lifter's file, or the name its files have in common
     suffix: str = '.safetensors', # Which of its files
@@ -74,6 +74,8 @@ def load_checkpoint(
 ) -> tuple: # (network in eval mode, LifterConfig)
     "Read a lifter; CheckpointError says what does not fit"
     path = checkpoint_file(path); about = checkpoint_file(path, '.json')
+    if path.name.endswith('.bin.safetensors'):
+        raise CheckpointError(f'{path.stem} is a published lifter for other 2D: `load_pretrained` reads it, and training can start from it (--start)')
     for f in (path, about):
         if not f.exists(): raise CheckpointError(f'there is no file {f}: a lifter is a .safetensors file with a .json file beside it')
     try:

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FLIP', 'BODY', 'shipped_checkpoint', 'lifter', 'engine', 'root_path', 'prepare', 'camera_for', 'in_blocks',
-           'check_height', 'lift']
+           'constant_lengths', 'check_height', 'lift']
 
-# %% ../../nbs/lifting/45_lift.ipynb #beee3dec
+# %% ../../nbs/lifting/45_lift.ipynb #c003
 from functools import lru_cache
 from pathlib import Path
 import numpy as np
@@ -25,7 +25,7 @@ from .equivariant import *
 from .checkpoint import *
 from .fast import *
 
-# %% ../../nbs/lifting/45_lift.ipynb #d0e8ae5b
+# %% ../../nbs/lifting/45_lift.ipynb #c006
 def shipped_checkpoint() -> Path: # Path of lifter.safetensors
     "The lifter that comes with the package, in a checkout or an installation"
     pkg = Path(runningpose.__file__).parent
@@ -43,7 +43,7 @@ def lifter(
     path = checkpoint_file(checkpoint or shipped_checkpoint())
     return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
 
-# %% ../../nbs/lifting/45_lift.ipynb #c4e42775
+# %% ../../nbs/lifting/45_lift.ipynb #c009
 FLIP = mirror_channels(HALPE, 3, 1), mirror_channels(RP, 3) # how a mirror changes what goes in and what comes out
 
 @lru_cache(8)
@@ -58,7 +58,7 @@ def engine(
     path = checkpoint_file(checkpoint or shipped_checkpoint()); lifter(path)
     return _engine(path, path.stat().st_mtime_ns, bf16, rows)
 
-# %% ../../nbs/lifting/45_lift.ipynb #b1efd382
+# %% ../../nbs/lifting/45_lift.ipynb #c012
 _W_JOINTS = conversion('runningpose_22', 'halpe_26')
 BODY = np.array(HALPE.index(*[f'{s}_{n}' for s in ('left','right') for n in ('shoulder','elbow','wrist','hip','knee','ankle','heel','big_toe')]))
 
@@ -83,7 +83,7 @@ def _smooth(v, sigma):
     ok = ~np.isnan(v); s = lambda a: gaussian_filter1d(a, sigma, mode='nearest', truncate=3)
     return np.where(ok, s(np.where(ok, v, 0.))/np.maximum(s(ok.astype(float)), 1e-9), np.nan)
 
-# %% ../../nbs/lifting/45_lift.ipynb #8f58d236
+# %% ../../nbs/lifting/45_lift.ipynb #c016
 _SOURCE_2D = conversion('runningpose_22', 'halpe_26')!=0 # which 2D points speak for a 3D point
 
 def _confidence22(conf):
@@ -116,7 +116,7 @@ def camera_for(
     if not (w and h): raise ValueError('give the camera, or a data set whose attributes say image_width and image_height in px')
     return phone_camera(int(w), int(h))
 
-# %% ../../nbs/lifting/45_lift.ipynb #e8f21721
+# %% ../../nbs/lifting/45_lift.ipynb #c018
 def in_blocks(
     f, # Function of first and last frame + 1, gives an array with one row per frame
     n: int, # Frames
@@ -136,7 +136,23 @@ def _joints(net: FastNet, rays, conf, seen, fps, size):
     usable = known[0].numpy() & (maximum_filter1d(seen[:,BODY].sum(1), int(.3*fps)|1)>=6)
     return np.where(usable[:,None,None], body+root_path(body, rays, conf, fps)[:,None], np.nan).astype(np.float32)
 
-# %% ../../nbs/lifting/45_lift.ipynb #3d03fe0e
+# %% ../../nbs/lifting/45_lift.ipynb #c021
+_SIDES = [(i, [r[0] for r in TREE].index('R'+n[1:])) for i,(n,_,_) in enumerate(TREE) if n[0]=='L']
+
+def constant_lengths(
+    xyz: np.ndarray, # Joints, m, runningpose_22, shape (T, 22, 3); whole frames may be NaN
+) -> np.ndarray: # The same with segments of constant length about the same mid-hip
+    "Give every segment its median length"
+    take = lambda a,b: to_offsets(torch.as_tensor(xyz[None,a:b]))
+    n = in_blocks(lambda a,b: take(a, b)[1].norm(dim=-1)[0].numpy(), len(xyz), margin=0); n = n[~np.isnan(n).any(1)]
+    if not len(n): return xyz
+    length = torch.as_tensor(np.median(n, 0)); left,right = map(list, zip(*_SIDES, strict=True))
+    length[left] = length[right] = (length[left]+length[right])/2
+    def rigid(a, b):
+        mid,off = take(a, b); return from_offsets(mid, off/off.norm(dim=-1, keepdim=True).clamp(min=1e-6)*length[:,None])[0].numpy()
+    return in_blocks(rigid, len(xyz), margin=0)
+
+# %% ../../nbs/lifting/45_lift.ipynb #c023
 def check_height(
     height: float|None, # Stature, m, or None for unknown
 ):
@@ -158,7 +174,9 @@ def lift(
     check_height(height)
     cam = camera_for(kp2d, camera); u,rays,conf = prepare(kp2d, cam, cfg.fps); seen = ~np.isnan(rays).any(-1)
     if seen[:,BODY].sum(1).max()<6: raise ValueError('no frame has six or more body keypoints: there is nobody to lift')
-    xyz = in_blocks(lambda a,b: _joints(net, rays[a:b], conf[a:b], seen[a:b], cfg.fps, (height or cfg.stature)/cfg.stature), len(u)); t = kp2d.time.values
+    if not conf[seen].any(): raise ValueError('every keypoint has confidence 0: the detector believed in none of them, so there is nobody to lift')
+    xyz = constant_lengths(in_blocks(lambda a,b: _joints(net, rays[a:b], conf[a:b], seen[a:b], cfg.fps, (height or cfg.stature)/cfg.stature), len(u)))
+    t = kp2d.time.values
     sure = np.clip(np.nan_to_num(resample_track(u, _confidence22(conf), t, np.inf)), 0, 1)
     return like(kp2d, resample_track(u, xyz, t, .3), sure, 'runningpose_22', 'camera',
                 height=float(height or cfg.stature), scale_source='given height' if height else f'assumed height {cfg.stature} m',

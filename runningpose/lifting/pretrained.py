@@ -7,7 +7,7 @@ __all__ = ['read_bin', 'our_names', 'Pretrained', 'tcn_from', 'load_pretrained',
            'published_start']
 
 # %% ../../nbs/lifting/42e_pretrained.ipynb #c003
-import re
+import pickle, re
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -35,7 +35,8 @@ def read_bin(
     try:
         with torch.serialization.safe_globals(_harmless()): d = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
-        raise CheckpointError(f'{path.name} is damaged or holds more than weights, and is not read ({str(e).splitlines()[0][:90]})') from None
+        why = 'it would have to run code' if isinstance(e, pickle.UnpicklingError) else str(e).splitlines()[0][:90]
+        raise CheckpointError(f'{path.name} is damaged or holds more than weights, and is not read ({why})') from None
     if not isinstance(d, dict): raise CheckpointError(f'{path.name} holds a {type(d).__name__}, not a dictionary with model_pos or model_run')
     return d
 
