@@ -166,6 +166,7 @@ def lift(
     checkpoint=None, # Path of a lifter; the shipped one when not given
     camera: Camera = None, # Camera; a phone's usual field of view when not given
     bf16: bool = False, # Half precision: faster, and a millimetre off here and there
+    rigid: bool = True, # Give every segment its median length over the clip
 ) -> xr.Dataset: # 3D pose data set, runningpose_22, m, camera frame, with the pelvis's path
     "Lift 2D keypoints to 3D joints; ValueError for a wrong data set, CheckpointError for a wrong lifter"
     check_poses(kp2d); cfg,net = lifter(checkpoint)[1], engine(checkpoint, bf16)
@@ -175,7 +176,8 @@ def lift(
     cam = camera_for(kp2d, camera); u,rays,conf = prepare(kp2d, cam, cfg.fps); seen = ~np.isnan(rays).any(-1)
     if seen[:,BODY].sum(1).max()<6: raise ValueError('no frame has six or more body keypoints: there is nobody to lift')
     if not conf[seen].any(): raise ValueError('every keypoint has confidence 0: the detector believed in none of them, so there is nobody to lift')
-    xyz = constant_lengths(in_blocks(lambda a,b: _joints(net, rays[a:b], conf[a:b], seen[a:b], cfg.fps, (height or cfg.stature)/cfg.stature), len(u)))
+    xyz = in_blocks(lambda a,b: _joints(net, rays[a:b], conf[a:b], seen[a:b], cfg.fps, (height or cfg.stature)/cfg.stature), len(u))
+    if rigid: xyz = constant_lengths(xyz)
     t = kp2d.time.values
     sure = np.clip(np.nan_to_num(resample_track(u, _confidence22(conf), t, np.inf)), 0, 1)
     return like(kp2d, resample_track(u, xyz, t, .3), sure, 'runningpose_22', 'camera',

@@ -7,7 +7,7 @@ __all__ = ['read_bin', 'our_names', 'Pretrained', 'tcn_from', 'load_pretrained',
            'published_start']
 
 # %% ../../nbs/lifting/42e_pretrained.ipynb #c003
-import re
+import pickle, re
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
