@@ -110,7 +110,7 @@ def gait_events(
     "Foot strikes and toe-offs in order of time"
     if method not in DETECTORS: raise ValueError(f'the method is {method!r}; there are {", ".join(DETECTORS)}')
     find = lambda name, walk: [foot_events(pose3d, s, DETECTORS[name], cutoff, walk) for s in ('right','left')]
-    if walking is None: d = [_duty(r) for r in find('rise', True) if len(r)>2]; walking = bool(len(d) and np.nanmean([*d, d[0]])>.5)
+    if walking is None: d = [_duty(r) for r in find('consensus', False) if len(r)>2]; walking = bool(len(d) and np.nanmean([*d, d[0]])>.5)
     table = lambda how: pd.DataFrame([r for side in find(how, walking) for r in side], columns=EVENT_COLUMNS).sort_values('time', ignore_index=True)
     df = table(method); gait = name_gait(df, walking)
     if gait=='sprint' and method=='consensus': method = 'foot_speed'; df = table(method)
