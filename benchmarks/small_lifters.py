@@ -1,6 +1,7 @@
-"""Two questions about training, answered with small networks on a runner who is left out.
+"""Three questions about training, answered with small networks on a runner who is left out.
 
-Is the equivariant network as good as the plain one that looks twice? Several seeds, the same steps and windows for both.
+Is the equivariant network as good as the plain one that looks twice, and what does a network lose that sees one frame alone? Several seeds, the same
+steps and windows for all.
 Are dense chunks as good as strided single-frame windows? The same CPU time for both.
 """
 import tempfile, time
@@ -18,6 +19,7 @@ from runningpose.lifting.train import Trainer
 from runningpose.lifting.variation import synthetic_crowd
 
 WHO = 'hamner2013_s04'
+KINDS = {'equivariant': dict(kind='equivariant'), 'tcn': dict(kind='tcn'), 'single frame': dict(kind='tcn', widths=(1,1,1,1))}
 
 def score(tr, test):
     "MPJPE and P-MPJPE of the averaged weights, mm, through `lift`"
@@ -42,8 +44,8 @@ def main(
     "Print both tables"
     torch.set_num_threads(2); train, test = leave_out(load_shared(data)+synthetic_crowd(100), WHO); rows = []
     for seed in range(seeds):
-        for kind in ('equivariant', 'tcn'):
-            tr = Trainer(train, LifterConfig(kind, channels=channels), steps, batch=16, frames=64, seed=seed)
+        for kind, how in KINDS.items():
+            tr = Trainer(train, LifterConfig(**how, channels=channels), steps, batch=16, frames=64, seed=seed)
             t = time.process_time()
             for _ in range(steps): tr.one_step()
             rows.append(dict(seed=seed, network=kind, cpu_s=time.process_time()-t) | score(tr, test)); print(rows[-1], flush=True)

@@ -33,23 +33,25 @@ class Motion:
     def seconds(self): return len(self.xyz)/self.fps
     def __repr__(self): return f'Motion({self.name}: {self.subject}, {self.seconds:.1f} s at {self.fps:g} Hz, {self.measured.sum()} of 22 joints measured)'
 
-# %% ../../nbs/lifting/40_dataset.ipynb #0e76c327
+# %% ../../nbs/lifting/40_dataset.ipynb #b83e590a
 LEG_FRACTION = .491 # (thigh + shank) / stature, Drillis & Contini 1966
 STATURE = 1.75 # Stature the network works with, m
 
 def leg_length(
-    xyz: np.ndarray, # Positions, m, runningpose_22, shape (T, 22, 3)
+    xyz: np.ndarray, # Positions, m, shape (T, K, 3)
+    skel: str = 'runningpose_22', # Keypoint set
 ) -> float: # Thigh + shank, mean of both sides, median over the frames, m
     "Length of the legs from hip centre to ankle"
-    p = convert(xyz, 'runningpose_22', ['left_hip', 'left_knee', 'left_ankle', 'right_hip', 'right_knee', 'right_ankle'])
+    p = convert(xyz, skel, ['left_hip', 'left_knee', 'left_ankle', 'right_hip', 'right_knee', 'right_ankle'])
     seg = np.linalg.norm(p[:,[0,1,3,4]]-p[:,[1,2,4,5]], axis=-1)
     return float(np.nanmedian(seg.sum(1)/2))
 
 def stature_of(
-    xyz: np.ndarray, # Positions, m, runningpose_22, shape (T, 22, 3)
+    xyz: np.ndarray, # Positions, m, shape (T, K, 3)
+    skel: str = 'runningpose_22', # Keypoint set
 ) -> float: # Estimated stature, m
     "Stature from the length of the legs"
-    return leg_length(xyz)/LEG_FRACTION
+    return leg_length(xyz, skel)/LEG_FRACTION
 
 # %% ../../nbs/lifting/40_dataset.ipynb #7a7e22f6
 def _unit(v): return v/np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)

@@ -6,7 +6,7 @@
 __all__ = ['FLIP', 'BODY', 'shipped_checkpoint', 'lifter', 'engine', 'root_path', 'prepare', 'camera_for', 'in_blocks',
            'constant_lengths', 'check_height', 'lift']
 
-# %% ../../nbs/lifting/45_lift.ipynb #c003
+# %% ../../nbs/lifting/45_lift.ipynb #101e5de7
 from functools import lru_cache
 from pathlib import Path
 import numpy as np
@@ -24,6 +24,7 @@ from .tcn import *
 from .equivariant import *
 from .checkpoint import *
 from .fast import *
+from .pretrained import *
 
 # %% ../../nbs/lifting/45_lift.ipynb #c006
 def shipped_checkpoint() -> Path: # Path of lifter.safetensors
@@ -58,18 +59,18 @@ def engine(
     path = checkpoint_file(checkpoint or shipped_checkpoint()); lifter(path)
     return _engine(path, path.stat().st_mtime_ns, bf16, rows)
 
-# %% ../../nbs/lifting/45_lift.ipynb #c012
-_W_JOINTS = conversion('runningpose_22', 'halpe_26')
+# %% ../../nbs/lifting/45_lift.ipynb #39168816
 BODY = np.array(HALPE.index(*[f'{s}_{n}' for s in ('left','right') for n in ('shoulder','elbow','wrist','hip','knee','ankle','heel','big_toe')]))
 
 def root_path(
-    xyz: np.ndarray, # Joints relative to mid-hip, m, camera axes, shape (T, 22, 3)
+    xyz: np.ndarray, # Joints relative to mid-hip, m, camera axes, shape (T, J, 3)
     rays: np.ndarray, # Ray slopes of the keypoints, halpe_26, shape (T, 26, 2); NaN = missing
     weight: np.ndarray, # Weight of each keypoint, shape (T, 26)
     fps: float, # Rate, Hz
+    skel: str = 'runningpose_22', # Keypoint set of the joints
 ) -> np.ndarray: # Mid-hip, m, camera frame, shape (T, 3); NaN where too little is seen
     "Where the pelvis is, so that the body projects onto the keypoints"
-    p = np.einsum('kj,tjd->tkd', _W_JOINTS[BODY], xyz); u = rays[:,BODY]; ok = ~np.isnan(u).any(-1)
+    W = conversion(skel, 'halpe_26')[BODY]; p = np.einsum('kj,tjd->tkd', W, xyz); u = rays[:,BODY]; ok = ~np.isnan(u).any(-1) & W.any(1)
     w = np.where(ok, weight[:,BODY], 0)[...,None]; u = np.nan_to_num(u); enough = (w[...,0]>0).sum(1)>=6
     A = np.zeros((*u.shape, 3)); A[...,0,0] = A[...,1,1] = 1; A[...,2] = -u
     b = u*p[...,2:]-p[...,:2]; N = np.einsum('tkei,tke,tkej->tij', A, w+0*u, A) + 1e-9*np.eye(3)
@@ -152,7 +153,7 @@ def constant_lengths(
         mid,off = take(a, b); return from_offsets(mid, off/off.norm(dim=-1, keepdim=True).clamp(min=1e-6)*length[:,None])[0].numpy()
     return in_blocks(rigid, len(xyz), margin=0)
 
-# %% ../../nbs/lifting/45_lift.ipynb #c023
+# %% ../../nbs/lifting/45_lift.ipynb #ee29e5f4
 def check_height(
     height: float|None, # Stature, m, or None for unknown
 ):
@@ -160,20 +161,38 @@ def check_height(
     if height is not None and not .5<=height<=2.6:
         raise ValueError(f'a stature of {height:g} m is not between 0.5 and 2.6 m; give metres, e.g. 1.72')
 
+def _published(kp2d, path, height, cam):
+    "A clip through a .bin lifter, at the clip's own rate"
+    p = load_pretrained(path); pos,conf = pose_arrays(kp2d); t,a = kp2d.time.values, kp2d.attrs
+    xy,sure = convert(pos.astype(float), a['skeleton'], 'coco_17', conf); lost = np.isnan(xy).any(-1)
+    if lost.all(0).any():
+        who = ', '.join(n for n,k in zip(skeleton('coco_17').keypoints, lost.all(0)) if k)
+        raise ValueError(f'{Path(path).name} needs all 17 points of COCO; {who} is missing throughout')
+    full = np.stack([np.interp(t, t[~l], v[~l]) for k,l in enumerate(lost.T) for v in xy[:,k].T], 1).reshape(xy.shape)
+    rel = run_pretrained(p, full, int(a['image_width']), int(a['image_height'])); skel = JOINTS_OF[p.joints]
+    rel = rel-convert(rel, skel, ['mid_hip']); size = height/stature_of(rel, skel) if height else 1.
+    rays,weight = convert(undistort(xy, cam), 'coco_17', HALPE, sure)
+    xyz = rel*size; xyz = xyz+root_path(xyz, rays, np.nan_to_num(weight), a['fps'], skel)[:,None]
+    conf = np.repeat(np.nan_to_num(sure).mean(1, keepdims=True), p.joints, 1)
+    return like(kp2d, xyz.astype(np.float32), conf, skel, 'camera', height=float(stature_of(xyz, skel)),
+                scale_source='given height' if height else 'its training data',
+                camera_source=cam.source, focal_px=float(cam.f[0]), checkpoint=Path(path).name)
+
 def lift(
     kp2d: xr.Dataset, # 2D pose data set, px; any keypoint set that converts to halpe_26
     height: float = None, # Stature of the person, m; 1.75 is assumed when not given
-    checkpoint=None, # Path of a lifter; the shipped one when not given
+    checkpoint=None, # Path of a lifter, ours or a published .bin; the shipped one when not given
     camera: Camera = None, # Camera; a phone's usual field of view when not given
     bf16: bool = False, # Half precision: faster, and a millimetre off here and there
     rigid: bool = True, # Give every segment its median length over the clip
-) -> xr.Dataset: # 3D pose data set, runningpose_22, m, camera frame, with the pelvis's path
+) -> xr.Dataset: # 3D pose data set, runningpose_22 (of a .bin the joints it has), m, camera frame, with the pelvis's path
     "Lift 2D keypoints to 3D joints; ValueError for a wrong data set, CheckpointError for a wrong lifter"
-    check_poses(kp2d); cfg,net = lifter(checkpoint)[1], engine(checkpoint, bf16)
+    check_poses(kp2d)
     if kp2d.attrs['frame']!='image': raise ValueError(f'lift needs 2D keypoints, frame image; this data set is in the {kp2d.attrs["frame"]} frame')
     if kp2d.sizes['time']<2: raise ValueError('one frame is not enough to lift: motion is what tells depth; give at least two')
-    check_height(height)
-    cam = camera_for(kp2d, camera); u,rays,conf = prepare(kp2d, cam, cfg.fps); seen = ~np.isnan(rays).any(-1)
+    check_height(height); cam = camera_for(kp2d, camera)
+    if Path(checkpoint or '').suffix=='.bin': return _published(kp2d, checkpoint, height, cam)
+    cfg,net = lifter(checkpoint)[1], engine(checkpoint, bf16); u,rays,conf = prepare(kp2d, cam, cfg.fps); seen = ~np.isnan(rays).any(-1)
     if seen[:,BODY].sum(1).max()<6: raise ValueError('no frame has six or more body keypoints: there is nobody to lift')
     if not conf[seen].any(): raise ValueError('every keypoint has confidence 0: the detector believed in none of them, so there is nobody to lift')
     xyz = in_blocks(lambda a,b: _joints(net, rays[a:b], conf[a:b], seen[a:b], cfg.fps, (height or cfg.stature)/cfg.stature), len(u))
