@@ -1,4 +1,5 @@
-"""Gait against truth: events on force plates, from 3D joints, from lifted 2D and from pixels; angles against inverse kinematics.
+"""Gait against truth: events on force plates, from 3D joints, from lifted 2D and from pixels; angles against inverse kinematics; the fall in flight;
+standing feet on real film.
 
 Lifters are those that never saw the person. `--part` picks one table.
 """
@@ -13,14 +14,16 @@ from tqdm import tqdm
 from runningpose.camera import Camera
 from runningpose.gait.angles import joint_angles
 from runningpose.gait.events import gait_events
-from runningpose.gait.metrics import gait_metrics
-from runningpose.gait.world import to_world
+from runningpose.gait.ground import free_fall, on_the_ground, standing
+from runningpose.gait.metrics import gait_metrics, step_table
+from runningpose.gait.world import to_world, up_axis
 from runningpose.lifting.dataset import mocap21_to_runningpose22
 from runningpose.lifting.evaluate import test_cameras, view
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean, light_copy
-from runningpose.poses import load_poses, pose_arrays, poses_dataset, save_poses
+from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
+from runningpose.weights import fetch
 
 FOLDS = Path(__file__).resolve().parent.parent/'checkpoint'/'folds'
 PEOPLE = {'hamner04': 'hamner2013_s04', 'hamner2010': 'hamner2010_s02', 'welk007': 'welk007'}
@@ -64,6 +67,9 @@ def figures(e, by='clip'):
         out: dict = {}
         for k in EVENTS: x = 1000*g[g.event==k].error; out |= {f'{k} bias': x.mean(), f'{k} RMSE': np.sqrt((x**2).mean())}
         c = np.concatenate([contacts(h) for _,h in g.groupby(['clip', 'view'])]); ok = ~np.isnan(c[:,1]); c = c[ok]
+        steps = [pd.DataFrame(h).query('event=="foot_strike"').sort_values('time') for _,h in g.groupby(['clip', 'view'])]
+        rate = [100*(np.diff(h.time).mean()/np.diff(h.time+h.error).mean()-1) for h in steps if len(h)>2 and h.error.notna().all()]
+        out |= {'cadence % (worst)': max(map(abs, rate), default=np.nan)}
         out |= {'contact RMSE': 1000*np.sqrt((c[:,1]**2).mean()), 'contact %': 100*c[:,1].mean()/c[:,0].mean(), 'n': len(g),
             'missed': int(g.error.isna().sum())}
         return pd.Series(out | {'extra': int(g.groupby(['clip', 'view']).extra.first().sum())})
@@ -153,14 +159,41 @@ def against_ik(data, views=0):
                     rows.append(dict(clip=clip, view=k, angle=ours, offset=e.mean(), raw=np.sqrt((e**2).mean()), rmse=e.std()))
     return pd.DataFrame(rows).groupby(['angle', 'clip'])[['offset', 'raw', 'rmse']].agg(['mean', 'max']).round(1)
 
+def falling(data, views=8):
+    "Acceleration of the centre of mass in flight, m/s², with its standard error, from joints and from lifted 2D"
+    rows = []
+    for clip in plates(data):
+        p, q = recording(data, clip), recording(data, clip, 60)
+        a, se, n = free_fall(p, gait_events(p)); rows.append(dict(clip=clip, source='joints', fall=a, error=se, flights=n))
+        for k,cam in enumerate(test_cameras(views)):
+            kp = filmed(q, cam, k); w, fine = (to_world(lift(x, 1.75, fold(clip), cam), treadmill=True) for x in (kp, light_copy(kp)))
+            a, se, n = free_fall(w, gait_events(fine)); rows.append(dict(clip=clip, source=f'view {k}', fall=a, error=se, flights=n))
+    df = pd.DataFrame(rows); lifted = df[df.source!='joints'].groupby('clip').agg(least=('fall', 'min'), most=('fall', 'max'), flights=('flights', 'mean'))
+    return df[df.source=='joints'].set_index('clip').drop(columns='source').join(lifted, rsuffix=' lifted')
+
+def on_film(data):
+    "Standing feet on real film: their height above the floor, cm, and their slip before and after the contacts hold the path, m/s"
+    rows = []
+    for film in (fetch('sample'), data/'video'/'runner_side.mp4'):
+        kp = clean(infer_video(film, progress=False)); w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp))); e = gait_events(fine)
+        held, said = on_the_ground(w, e); up = up_axis(w); names = [f'{s}_{n}' for s in ('left', 'right') for n in ('heel', 'big_toe')]
+        stands = {s: standing(w.time.values, step_table(e), s) for s in ('left', 'right')}
+        low = 100*np.concatenate([(points(w, n)[0].astype(float)@up)[stands[n.split('_')[0]]] for n in names])
+        bone = np.linalg.norm(np.diff(points(w, 'left_knee', 'left_ankle').astype(float), axis=0)[0], axis=1)
+        rows.append(dict(film=Path(film).stem, gait=e.attrs['gait'], lowest=np.nanmin(low), median=np.nanmedian(low), highest=np.nanmax(low),
+                         bones_percent=100*np.nanstd(bone)/np.nanmean(bone), slip=held.attrs.get('slip_before'), slip_held=held.attrs.get('slip')))
+    return pd.DataFrame(rows).set_index('film')
+
 @call_parse
 def main(
     data:str, # Folder with the shared data
-    part:str='all', # joints, lifted, pixels, angles or all
+    part:str='all', # joints, lifted, pixels, angles, fall, film or all
     cache:str=None, # Folder to keep the 2D keypoints of the rendered clips in
 ):
     "Print the tables"
     data = Path(data); show = lambda title, df: print(f'\n{title}\n{df.round(1).to_string()}', flush=True)
+    if part in ('fall', 'all'): print(f'\nfall in flight, m/s²\n{falling(data).round(1).to_string()}', flush=True)
+    if part in ('film', 'all'): print(f'\nstanding feet on film\n{on_film(data).round(2).to_string()}', flush=True)
     if part in ('joints', 'all'): show('from recorded joints, ms', figures(from_joints(data)))
     if part in ('lifted', 'all'):
         for fps in (30, 60, 240): show(f'from lifted 3D at {fps} frames/s, eight views, ms', figures(from_lifted(data, fps)))

@@ -6,7 +6,7 @@
 __all__ = ['RESULT_FILES', 'OutputError', 'check_out', 'finished_folder', 'step_rate', 'slow_motion', 'how_filmed', 'limits',
            'Analysis', 'run_facts', 'analyze', 'write_results']
 
-# %% ../nbs/70_analyze.ipynb #1d60be3a
+# %% ../nbs/70_analyze.ipynb #cd5ec95b
 import json, platform, shutil, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,11 +30,13 @@ from .gait.world import *
 from .gait.angles import *
 from .gait.events import *
 from .gait.metrics import *
+from .gait.ground import *
+from .gait.cycles import *
 from .show.overlay import *
 from .show.report import *
 
-# %% ../nbs/70_analyze.ipynb #0ca435e3
-RESULT_FILES = {'report.html', 'overlay.mp4', 'keypoints2d.nc', 'pose3d.nc', 'pose3d.trc', 'angles.csv', 'events.csv', 'metrics.csv', 'run.json'}
+# %% ../nbs/70_analyze.ipynb #2d64fd57
+RESULT_FILES = {'report.html', 'overlay.mp4', 'keypoints2d.nc', 'pose3d.nc', 'pose3d.trc', 'angles.csv', 'cycles.csv', 'events.csv', 'metrics.csv', 'run.json'}
 
 class OutputError(ValueError): "The result cannot be written there"
 
@@ -70,7 +72,7 @@ def finished_folder(
         if old.exists() and not out.exists(): old.rename(out)
         raise
 
-# %% ../nbs/70_analyze.ipynb #b921d6e9
+# %% ../nbs/70_analyze.ipynb #a9919f02
 _RUNNERS = 172. # Steps/min in the middle of what runners do, 150 to 200
 _FEW_STEPS, _FEWEST_STEPS = 125., 70. # Steps/min too few for who runs, and for who walks
 
@@ -111,7 +113,7 @@ def how_filmed(
     "What the film itself takes away"
     out, a = [], raw.attrs; kind = a.get('camera_motion', 'static')
     if kind!='static': out.append(a['camera_motion_says'])
-    if kind=='panning': out.append('With a moving camera the path over the ground is not known from the picture alone.')
+    if kind=='panning': out.append('The camera follows: the path over the ground is put together from the standing feet.')
     if kind=='shaking': out.append('What the hand shakes is in every point: the vertical motion and the floor most of all.')
     if info.mirrored: out.append('The file asks for a mirror image: left and right are those that a player shows.')
     if info.interlaced: out.append('The video is interlaced: one of its two half pictures is used, so it is less sharp from top to bottom.')
@@ -170,7 +172,7 @@ class Analysis:
         return f'Analysis({self.video.name}: {n} frames, {t[-1]-t[0]:.2f} s, {len(self.events)} events, {len(self.metrics)} metrics, folder={self.folder})'
     def _repr_html_(self): return f'<p><b>{self.video.name}</b></p>' + self.metrics.round(3).to_html(index=False)
 
-# %% ../nbs/70_analyze.ipynb #7098f7ae
+# %% ../nbs/70_analyze.ipynb #6c548a54
 _PACKAGES = ('numpy', 'torch', 'xarray', 'av', 'opencv-python-headless', 'ai-edge-litert')
 
 def run_facts(
@@ -204,13 +206,15 @@ def analyze(
     height: float = None, # Stature of the runner, m; 1.75 is assumed when not given
     fov: float = None, # Field of view across the longer side, degrees; 60 is assumed when not given
     treadmill: bool = None, # Whether the runner stays in place; found out when not given
+    speed: float = None, # Speed of running or of the belt where it is known, m/s
+    distance: float = None, # Distance from the first to the last frame where it is known, m
     checkpoint=None, # Lifter; the shipped one when not given
     overlay: bool = True, # Make the film
     progress: bool = True, # Show bars when in a terminal
 ) -> Analysis: # All results
     "Video in, everything out; a user's mistake is a ValueError, FileNotFoundError or ImportError with one sentence"
     options = dict(backend=backend, model=model, select=select, box=box, mirror=mirror or None, start=start, end=end, real_fps=real_fps, height=height, fov=fov,
-                   treadmill=treadmill, checkpoint=checkpoint and str(checkpoint))
+                   treadmill=treadmill, speed=speed, distance=distance, checkpoint=checkpoint and str(checkpoint))
     if out is not None: out = check_out(out)
     check_height(height); info = probe(video); slow_factor(info, real_fps); run = run_facts(info, options)
     camera = phone_camera(info.width, info.height, fov); lifter(checkpoint)
@@ -219,17 +223,22 @@ def analyze(
         look = partial(infer_video, video, backend, select, progress, start, end, box, real_fps=real_fps, **which)
         raw, second = look(), look(mirror=True) if mirror else None
     with _timed(run, 'repair', progress): kp = clean(raw, mirrored=second)
-    with _timed(run, '3D', progress): world, fine = (to_world(lift(k, height, checkpoint, camera), treadmill=treadmill) for k in (kp, light_copy(kp)))
-    with _timed(run, 'gait', progress): angles, events = joint_angles(world), gait_events(fine); metrics = gait_metrics(world, events, angles)
-    keep = ('backend','model','weights_sha256','checkpoint','scale_source','camera_source','treadmill','heading_from','up','view_deg','tilt_deg')
+    following = raw.attrs.get('camera_motion')=='panning'
+    with _timed(run, '3D', progress):
+        world, fine = (to_world(lift(k, height, checkpoint, camera), treadmill=True if following else treadmill) for k in (kp, light_copy(kp)))
+    with _timed(run, 'gait', progress):
+        events = gait_events(fine); world,said = on_the_ground(world, events, speed, distance, following)
+        angles = joint_angles(world); metrics = gait_metrics(world, events, angles)
+    keep = ('backend','model','weights_sha256','checkpoint','scale_source','camera_source','treadmill','heading_from','up','view_deg','tilt_deg',
+            'path_from','slip','speed_given')
     filmed = dict(fps=raw.attrs['fps'], slowdown=slowdown(raw)) | {k: v for k,v in raw.attrs.items() if str(k).startswith('camera_')}
     run |= dict(filmed=filmed, facts={k: world.attrs[k] for k in keep if k in world.attrs},
-                warnings=limits(info, raw, kp, world, events, metrics))
+                warnings=said+limits(info, raw, kp, world, events, metrics))
     res = Analysis(Path(video), raw, kp, world, angles, events, metrics, run)
     if out is not None: write_results(res, out, overlay, progress)
     return res
 
-# %% ../nbs/70_analyze.ipynb #0602257e
+# %% ../nbs/70_analyze.ipynb #b654b6cd
 def write_results(
     res: Analysis, # What was found
     out, # Folder
@@ -239,7 +248,8 @@ def write_results(
     "Write an analysis as a folder, whole or not at all"
     with finished_folder(out) as d:
         save_poses(res.kp2d, d/'keypoints2d.nc'); save_poses(res.pose3d, d/'pose3d.nc'); save_trc(res.pose3d, d/'pose3d.trc')
-        res.angles.to_csv(d/'angles.csv', float_format='%.2f'); res.events.to_csv(d/'events.csv', index=False, float_format='%.4f')
+        res.angles.to_csv(d/'angles.csv', float_format='%.2f'); cycle_table(res.angles, res.events).to_csv(d/'cycles.csv', index=False, float_format='%.2f')
+        res.events.to_csv(d/'events.csv', index=False, float_format='%.4f')
         res.metrics.to_csv(d/'metrics.csv', index=False, float_format='%.5g')
         a,b = (res.kp2d.time.values[[0,-1]]*slowdown(res.kp2d)+(-1e-3, 1e-3)).tolist(); film: Path|None = d/'overlay.mp4' if overlay else None
         with _timed(res.run, 'overlay', progress):

@@ -28,7 +28,7 @@ from .pose2d.importers import *
 from .poses import *
 from .weights import *
 
-# %% ../nbs/80_cli.ipynb #e3dfe89c
+# %% ../nbs/80_cli.ipynb #b47558ac
 def parse_box(
     text: str|None, # Four numbers: x,y,width,height
 ) -> tuple|None: # The numbers, px
@@ -55,6 +55,8 @@ def runningpose(
     real_fps:float=None, # Frames a second when it was filmed, for slow motion; start and end stay seconds of the file
     box:str=None, # Where the runner is at the start, the same as --select with a box
     treadmill:bool=False, # The runner is on a treadmill; found out when not said
+    speed:float=None, # Speed of running or of the belt where it is known, m/s
+    distance:float=None, # Distance from the first to the last frame where it is known, m
     checkpoint:str=None, # Another lifter
     no_overlay:bool=False, # Do not make the film
     quiet:bool=False, # No bars
@@ -64,7 +66,8 @@ def runningpose(
     if len(set(where))<len(where): raise ValueError('two of the videos have the same name: analyse them one by one, each with its own --out')
     for v,d in zip(videos, where):
         res = analyze(v, d, backend=backend, model=model, select=select, box=parse_box(box), mirror=mirror, start=start, end=end,
-                      real_fps=real_fps, height=height, fov=fov, treadmill=treadmill or None, checkpoint=checkpoint, overlay=not no_overlay, progress=not quiet)
+                      real_fps=real_fps, height=height, fov=fov, treadmill=treadmill or None, speed=speed, distance=distance,
+                      checkpoint=checkpoint, overlay=not no_overlay, progress=not quiet)
         for w in res.run['warnings']: print(f'note: {w}', file=sys.stderr)
         print(f'report: {res.folder}/report.html')
 

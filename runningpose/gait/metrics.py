@@ -179,7 +179,7 @@ def penalties(
     if metric in _SCALED and (assumed('scale_source') or not a.get('height')): out['scale'] = .7
     return out
 
-# %% ../../nbs/gait/53_metrics.ipynb #c025
+# %% ../../nbs/gait/53_metrics.ipynb #bb1bcfb0
 METRIC_COLUMNS = ['metric', 'side', 'value', 'unit', 'sd', 'n', 'confidence', 'norm_low', 'norm_high']
 
 def gait_metrics(
@@ -190,6 +190,7 @@ def gait_metrics(
     "Running metrics with unit, spread, number of steps and confidence"
     events = gait_events(pose3d) if events is None else events; angles = joint_angles(pose3d) if angles is None else angles
     steps = step_table(events); times = step_times(steps); v = speeds(pose3d, steps); leg = .53*(pose3d.attrs.get('height') or 1.75)
+    if given := pose3d.attrs.get('speed_given'): v[:] = given
     both = dict(cadence=60/times['step_time'], vertical_oscillation=oscillation(pose3d, steps), speed=v, step_length=v*times['step_time'],
                 stride_length=v*times['stride_time'], trunk_lean=whole_strides(angles.trunk_lean.to_numpy(), angles.index.to_numpy(), steps))
     each = knee_metrics(angles, steps) | strike_and_toe_off(angles, steps) | dict(overstride=overstride(pose3d, steps))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['report_data', 'metrics_table', 'events_table', 'made_table', 'write_report']
 
-# %% ../../nbs/show/63_report.ipynb #b363618f
+# %% ../../nbs/show/63_report.ipynb #2ee62649
 import base64, json, re
 from html import escape
 from importlib.resources import files
@@ -19,7 +19,8 @@ import xarray as xr
 from ..skeleton import *
 from ..poses import *
 from .draw import upright, follow
-from .figures import angle_groups, angle_title, stride_curves, toe_off_percent
+from ..gait.cycles import *
+from .figures import angle_groups, angle_title
 
 # %% ../../nbs/show/63_report.ipynb #c33d7792
 MISSING = -32768
