@@ -15,7 +15,8 @@ from runningpose.camera import Camera
 from runningpose.gait.angles import joint_angles
 from runningpose.gait.events import gait_events
 from runningpose.gait.ground import free_fall, on_the_ground, standing
-from runningpose.gait.metrics import gait_metrics, step_table
+from runningpose.gait.metrics import gait_metrics
+from runningpose.gait.steps import step_table
 from runningpose.gait.world import to_world, up_axis
 from runningpose.lifting.dataset import mocap21_to_runningpose22
 from runningpose.lifting.evaluate import test_cameras, view

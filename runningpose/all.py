@@ -21,9 +21,9 @@ __all__ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_
            'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'load_pretrained', 'lift', 'Lifter',
            'train', 'watch', 'evaluate', 'mean_pose_baseline', 'summary', 'published_results', 'synthetic_crowd',
            'StreamBank', 'split_motions', 'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'symmetry',
-           'subtract_standing', 'cycle_table', 'lock_to_ground', 'save_mot', 'plot_angles', 'plot_cycles',
-           'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report', 'analyze', 'write_results',
-           'Analysis']
+           'step_measures', 'subtract_standing', 'cycle_table', 'lock_to_ground', 'save_mot', 'plot_angles',
+           'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report', 'analyze',
+           'write_results', 'Analysis']
 
 # %% ../nbs/90_all.ipynb #9ff2b5e5
 from .skeleton import *
@@ -65,6 +65,7 @@ from .gait.world import *
 from .gait.angles import *
 from .gait.foot import *
 from .gait.events import *
+from .gait.steps import *
 from .gait.metrics import *
 from .gait.ground import *
 from .gait.cycles import *
@@ -92,6 +93,7 @@ _all_ = ['skeleton', 'SKELETONS', 'SIDE_COLOURS', 'convert', 'side_of', 'rest_po
         'Motion', 'load_mocap', 'load_shared', 'from_poses', 'leave_out', 'mocap21_to_runningpose22',
         'LifterConfig', 'make_lifter', 'load_checkpoint', 'save_checkpoint', 'load_pretrained', 'lift', 'Lifter', 'train', 'watch',
         'evaluate', 'mean_pose_baseline', 'summary', 'published_results', 'synthetic_crowd', 'StreamBank', 'split_motions',
-        'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'symmetry', 'subtract_standing', 'cycle_table', 'lock_to_ground', 'save_mot',
+        'to_world', 'joint_angles', 'gait_events', 'gait_metrics', 'symmetry', 'step_measures', 'subtract_standing', 'cycle_table',
+        'lock_to_ground', 'save_mot',
         'plot_angles', 'plot_cycles', 'plot_pose3d', 'overlay_video', 'poster', 'best_frame', 'write_report',
         'analyze', 'write_results', 'Analysis']

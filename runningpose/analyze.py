@@ -6,7 +6,7 @@
 __all__ = ['RESULT_FILES', 'OutputError', 'check_out', 'finished_folder', 'step_rate', 'slow_motion', 'how_filmed', 'limits',
            'Analysis', 'run_facts', 'analyze', 'write_results']
 
-# %% ../nbs/70_analyze.ipynb #cd5ec95b
+# %% ../nbs/70_analyze.ipynb #76a2601a
 import json, platform, shutil, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,14 +29,17 @@ from .lifting.lift import *
 from .gait.world import *
 from .gait.angles import *
 from .gait.events import *
+from .gait.steps import *
 from .gait.metrics import *
 from .gait.ground import *
 from .gait.cycles import *
 from .show.overlay import *
+from .show.keyframes import *
 from .show.report import *
 
-# %% ../nbs/70_analyze.ipynb #2d64fd57
-RESULT_FILES = {'report.html', 'overlay.mp4', 'keypoints2d.nc', 'pose3d.nc', 'pose3d.trc', 'angles.csv', 'cycles.csv', 'events.csv', 'metrics.csv', 'run.json'}
+# %% ../nbs/70_analyze.ipynb #44d2eb7f
+RESULT_FILES = {'report.html', 'overlay.mp4', 'keypoints2d.nc', 'pose3d.nc', 'pose3d.trc', 'angles.csv', 'cycles.csv', 'steps.csv', 'events.csv',
+                'metrics.csv', 'run.json'}
 
 class OutputError(ValueError): "The result cannot be written there"
 
@@ -154,7 +157,7 @@ def limits(
     if strikes<6: out.append(f'Only {strikes} foot strikes were found: step metrics rest on very few steps.')
     return out + ['The 3D pose comes from one camera. See the model card for how far that can be trusted.']
 
-# %% ../nbs/70_analyze.ipynb #d688da25
+# %% ../nbs/70_analyze.ipynb #1d47e02b
 @dataclass
 class Analysis:
     "Everything that was found in one video"
@@ -164,6 +167,7 @@ class Analysis:
     pose3d: xr.Dataset # Joints, m, world frame
     angles: pd.DataFrame # Degrees, index time (s)
     events: pd.DataFrame # Foot strikes and toe-offs
+    steps: pd.DataFrame # Every contact
     metrics: pd.DataFrame # Running metrics
     run: dict # Versions, options, weights, timings, warnings
     folder: Path|None = None # Where it was written
@@ -172,7 +176,7 @@ class Analysis:
         return f'Analysis({self.video.name}: {n} frames, {t[-1]-t[0]:.2f} s, {len(self.events)} events, {len(self.metrics)} metrics, folder={self.folder})'
     def _repr_html_(self): return f'<p><b>{self.video.name}</b></p>' + self.metrics.round(3).to_html(index=False)
 
-# %% ../nbs/70_analyze.ipynb #6c548a54
+# %% ../nbs/70_analyze.ipynb #19974178
 _PACKAGES = ('numpy', 'torch', 'xarray', 'av', 'opencv-python-headless', 'ai-edge-litert')
 
 def run_facts(
@@ -228,17 +232,17 @@ def analyze(
         world, fine = (to_world(lift(k, height, checkpoint, camera), treadmill=True if following else treadmill) for k in (kp, light_copy(kp)))
     with _timed(run, 'gait', progress):
         events = gait_events(fine); world,said = on_the_ground(world, events, speed, distance, following)
-        angles = joint_angles(world); metrics = gait_metrics(world, events, angles)
+        angles = joint_angles(world); steps = step_measures(world, events, angles); metrics = gait_metrics(world, events, angles)
     keep = ('backend','model','weights_sha256','checkpoint','scale_source','camera_source','treadmill','heading_from','up','view_deg','tilt_deg',
             'path_from','slip','speed_given')
     filmed = dict(fps=raw.attrs['fps'], slowdown=slowdown(raw)) | {k: v for k,v in raw.attrs.items() if str(k).startswith('camera_')}
     run |= dict(filmed=filmed, facts={k: world.attrs[k] for k in keep if k in world.attrs},
                 warnings=said+limits(info, raw, kp, world, events, metrics))
-    res = Analysis(Path(video), raw, kp, world, angles, events, metrics, run)
+    res = Analysis(Path(video), raw, kp, world, angles, events, steps, metrics, run)
     if out is not None: write_results(res, out, overlay, progress)
     return res
 
-# %% ../nbs/70_analyze.ipynb #b654b6cd
+# %% ../nbs/70_analyze.ipynb #c9ac3939
 def write_results(
     res: Analysis, # What was found
     out, # Folder
@@ -250,12 +254,12 @@ def write_results(
         save_poses(res.kp2d, d/'keypoints2d.nc'); save_poses(res.pose3d, d/'pose3d.nc'); save_trc(res.pose3d, d/'pose3d.trc')
         res.angles.to_csv(d/'angles.csv', float_format='%.2f'); cycle_table(res.angles, res.events).to_csv(d/'cycles.csv', index=False, float_format='%.2f')
         res.events.to_csv(d/'events.csv', index=False, float_format='%.4f')
-        res.metrics.to_csv(d/'metrics.csv', index=False, float_format='%.5g')
+        res.steps.to_csv(d/'steps.csv', index=False, float_format='%.5g'); res.metrics.to_csv(d/'metrics.csv', index=False, float_format='%.5g')
         a,b = (res.kp2d.time.values[[0,-1]]*slowdown(res.kp2d)+(-1e-3, 1e-3)).tolist(); film: Path|None = d/'overlay.mp4' if overlay else None
         with _timed(res.run, 'overlay', progress):
             if film: overlay_video(res.video, res.kp2d, res.pose3d, film, res.angles, res.events, start=a, end=b, progress=progress)
         with _timed(res.run, 'report', progress):
             write_report(d/'report.html', res.run, res.kp2d, res.pose3d, res.angles, res.events, res.metrics, poster(res.video, res.kp2d),
-                         film.name if film else None)
+                         film.name if film else None, steps=res.steps, frames=key_frames(res.video, res.kp2d, res.angles, res.events))
         (d/'run.json').write_text(json.dumps(res.run, indent=1, default=str)+'\n')
     res.folder = Path(out).absolute(); return res.folder

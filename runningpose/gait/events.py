@@ -33,7 +33,7 @@ def consensus(
     w = 1/(sd**2*(1+((t-np.median(t))/.03)**2)); at = (w*t).sum()/w.sum()
     return float(at), float(np.sqrt((w*(t-at)**2).sum()/w.sum()))
 
-# %% ../../nbs/gait/52_events.ipynb #c009
+# %% ../../nbs/gait/52_events.ipynb #ced1b7b9
 def _consensus(f, a, b, walking):
     if walking: return _rise(f, a, b, walking)
     sweep = f.t[b]-f.t[a]; (s,u),(o,v) = consensus(strike_landmarks(f, a, b), STRIKE_LAGS, sweep), consensus(toe_off_landmarks(f, a, b), TOE_OFF_LAGS, sweep)
@@ -60,6 +60,7 @@ def _rise(f, a, b, walking):
     w = round(.1/STEP); b = b-w+int(np.argmin(f.y['toe'][b-w:b+2*w])); lo = max(0, a-w); top = lo+int(np.argmax(f.y['heel'][lo:a+(b-a)//3]))
     ground = np.median(-f.v['heel'][a+(b-a)//5:a+(b-a)//2]); k = crossing(-f.v['heel']-.25*ground, top, b); z = f.y['toe_z'][a:b]
     up = a+int(np.flatnonzero(z<np.quantile(z, .1)+.01)[-1])+1
+    if walking and up<a+(b-a)*2//3: up = crossing(f.v['toe']+.5*ground, a+(b-a)*3//5, b, last=True) or b
     if walking or up>=b-2: return f.t[k] if k else np.nan, 0., f.t[up] if up<b-2 else np.nan, 0.
     lo = max(a, up-w); knee = lo+int(np.argmin(f.y['knee'][lo:min(b, up+w)]))
     return f.t[k] if k else np.nan, 0., f.t[(up+knee)//2], abs(up-knee)*STEP/2

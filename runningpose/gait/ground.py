@@ -6,7 +6,7 @@
 __all__ = ['FALL', 'FAR_APART', 'standing', 'lock_to_ground', 'rescale', 'scale_from_speed', 'scale_from_distance',
            'centre_of_mass', 'free_fall', 'fall_warning', 'on_the_ground']
 
-# %% ../../nbs/gait/54_ground.ipynb #3a3d9a7e
+# %% ../../nbs/gait/54_ground.ipynb #cef04aa1
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,7 +15,7 @@ from scipy.sparse.linalg import spsolve
 from ..poses import *
 from .world import up_axis
 from .events import gait_events
-from .metrics import G, speeds, step_table
+from .steps import G, speeds, step_table
 
 # %% ../../nbs/gait/54_ground.ipynb #ee53b6bd
 def standing(
@@ -84,7 +84,7 @@ def scale_from_distance(
     if way<.3: raise ValueError(f'the runner covers {way:.2f} m in this clip: a distance cannot give the scale (on a treadmill, give the belt speed)')
     return float(distance/way)
 
-# %% ../../nbs/gait/54_ground.ipynb #8c94c787
+# %% ../../nbs/gait/54_ground.ipynb #807ba3a6
 def centre_of_mass(
     pose3d: xr.Dataset, # 3D poses, m
 ) -> np.ndarray: # shape (T, 3)
@@ -120,8 +120,9 @@ def fall_warning(
     "Whether the flights speak against the scale or the time"
     a,se,n = free_fall(pose3d, events)
     if n<5 or not (a+2*se<FALL[0] or a-2*se>FALL[1]): return None
-    return (f'In {n} flights the body falls with {a:.1f} ± {se:.1f} m/s² instead of {G} m/s²: either lengths are {a/G:.2g} times too large, '
-            f'or times are {(G/a)**.5:.2g} times too long (slow motion?).')
+    return (f'In {n} flights the body falls with {a:.1f} ± {se:.1f} m/s² instead of {G} m/s²: either lengths are '
+            + (f'{G/a:.2g} times too small, or times {(G/a)**.5:.2g} times too long (slow motion?).' if 0<a<G else f'{a/G:.2g} times too large, or times '
+               f'{(a/G)**.5:.2g} times too short.' if a>G else 'wrong, or the flights are none.'))
 
 # %% ../../nbs/gait/54_ground.ipynb #6684e03f
 FAR_APART = .08 # Share by which two scales may differ before it is said
