@@ -30,7 +30,7 @@ def key_times(
     b = s.loc[s.confidence.fillna(0).idxmax()]
     return dict(zip(MOMENTS, map(float, (b.strike, (b.strike+b.toe_off)/2, b.toe_off, (b.toe_off+b.next_strike)/2)), strict=True))
 
-# %% ../../nbs/show/62b_keyframes.ipynb #6a43aa29
+# %% ../../nbs/show/62b_keyframes.ipynb #f25f26c8
 _JOINTS = dict(hip_flexion=('neck', 'hip', 'knee'), knee_flexion=('hip', 'knee', 'ankle'), ankle_dorsiflexion=('knee', 'ankle', 'big_toe'))
 
 def _arc(img, a, b, c, rgb, radius, width):
@@ -46,7 +46,7 @@ def draw_angles(
     side: str, # 'left' or 'right'
 ) -> np.ndarray: # The same picture
     "Hip, knee and ankle of one side and the trunk, with their angles"
-    at = lambda n: xy[skeleton('halpe_26').index(n)[0]]; size = max(8, img.shape[0]//34); rgb = side_rgb(side); labels = []
+    at = lambda n: xy[skeleton('halpe_26').index(n)[0]]; size = max(8, img.shape[0]//30); rgb = side_rgb(side); labels = []
     for name,(a,b,c) in _JOINTS.items():
         p = [at(n if n=='neck' else f'{side}_{n}') for n in (a, b, c)]; v = row.get(f'{side}_{name}', np.nan)
         if not (np.isfinite(p).all() and np.isfinite(v)): continue
@@ -58,8 +58,8 @@ def draw_angles(
         labels.append((neck, 'trunk', lean))
     for p,name,v in labels:
         text, left = f'{name} {v:.0f}°'.replace('-', '−'), p[0]>img.shape[1]*.62; x,y = p+[-1.4*size if left else 1.4*size, -.7*size]
-        for dx,dy in ((-1, 0), (1, 0), (0, -1), (0, 1)): draw_text(img, text, (x+dx, y+dy), size, (255, 255, 255), True, 'right' if left else 'left')
-        draw_text(img, text, (x, y), size, (40, 44, 52), True, 'right' if left else 'left')
+        w = .64*size*len(text); x0 = x-w if left else x; box = img[max(0, int(y-.1*size)):int(y+1.4*size), max(0, int(x0-2)):int(x0+w+2)]
+        box[:] = 255-(255-box)//4; draw_text(img, text, (x, y), size, (40, 44, 52), True, 'right' if left else 'left')
     return img
 
 # %% ../../nbs/show/62b_keyframes.ipynb #bfebe423

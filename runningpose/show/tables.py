@@ -30,7 +30,7 @@ def html_table(head, rows): # Cells are finished HTML
 
 def words(name): return escape(str(name).replace('_', ' '))
 
-# %% ../../nbs/show/63a_tables.ipynb #14b3a8a8
+# %% ../../nbs/show/63a_tables.ipynb #38c2d10d
 LOW = .5 # Confidence below which a value is printed pale
 
 def _why(reasons): # The penalties that weigh most, as words
@@ -49,6 +49,10 @@ def _difference(left, right, unit, angle):
     sa = f'<small>symmetry {number(angle)} %</small>' if unit!='deg' and np.isfinite(angle) and min(left, right)>0 else ''
     return f'<td class="v"><span>{"+" if left-right>0 else ""}{number(left-right, like=max(abs(left), abs(right)))}</span>{sa}</td>'
 
+def _label(name, unit, both=()): # Name, unit and, beside the sides, the value of both together
+    mean = f' · both {number(both.value.iloc[0])}' if len(both) and np.isfinite(both.value.iloc[0]) else ''
+    return f'<td>{words(name)}<small>{escape(unit)}{mean}</small></td>'
+
 def metrics_table(
     metrics: pd.DataFrame, # Columns metric, side, value, unit, sd, n, confidence, norm_low, norm_high
 ) -> str: # HTML
@@ -59,11 +63,11 @@ def metrics_table(
     for name,g in m.groupby('metric', sort=False):
         lo,hi = (g[c].dropna() for c in ('norm_low', 'norm_high')); u = str(g.unit.iloc[0]) if pd.notna(g.unit.iloc[0]) else ''
         usual = f'{number(lo.iloc[0], like=hi.iloc[0])} to {number(hi.iloc[0])}' if len(lo) and len(hi) else '–'
-        one,two = g[~g.side.isin(['right', 'left'])], [g[g.side==s] for s in ('right', 'left')]; label = f'<td>{words(name)}<small>{escape(u)}</small></td>'
-        if len(one): rows.append([label, _metric_cell(one, reasons, both=True), f'<td>{usual}</td>'])
+        one,two = g[~g.side.isin(['right', 'left'])], [g[g.side==s] for s in ('right', 'left')]
         if any(map(len, two)):
             d = _difference(*sym.loc[name, ['left', 'right']], u, sym.symmetry_angle[name])
-            rows.append([label, *(_metric_cell(t, reasons) for t in two), d, f'<td>{usual}</td>'])
+            rows.append([_label(name, u, one), *(_metric_cell(t, reasons) for t in two), d, f'<td>{usual}</td>'])
+        else: rows.append([_label(name, u), _metric_cell(one, reasons, both=True), f'<td>{usual}</td>'])
     head = ['Metric', '<span class="right">Right</span>', '<span class="left">Left</span>', 'L − R', 'Usual range']
     source = metrics.attrs.get('norm_source') or 'studies of other runners'
     return html_table(head, rows)+f'''<p class="small">Value ± standard deviation between steps or strides; n is how many were measured;
