@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/81_main.ipynb #77206011
+# %% ../nbs/81_main.ipynb #b8e7c0ac
 #| eval: false
 import sys
-from . import cli, cli_data
+from . import cli, cli_data, run
 
-# %% ../nbs/81_main.ipynb #feba3953
+# %% ../nbs/81_main.ipynb #0508a92b
 #| eval: false
 if __name__=='__main__':
-    commands = vars(cli_data)|vars(cli); name = '_'.join(['runningpose', *sys.argv[1:2]])
+    commands = vars(run)|vars(cli_data)|vars(cli); name = '_'.join(['runningpose', *sys.argv[1:2]])
     if len(sys.argv)>1 and name in commands: sys.argv[:2] = [name]
     commands.get(sys.argv[0], cli.runningpose)()

@@ -26,7 +26,7 @@ def says_what_is_wrong(
             print(f'{f.__name__}: {said}', file=sys.stderr); sys.exit(2)
     return inner
 
-# %% ../nbs/79_command.ipynb #c134206f
+# %% ../nbs/79_command.ipynb #2bc4f152
 def _argument(p, k, v, letter):
     "Add one parameter of a function to a parser"
     text = lambda s: (s or '').replace('%', '%%'); kw = dict(dest=k, help=text(v.docment), type=v.anno, default=v.default); name = k.rstrip('_')
@@ -37,14 +37,14 @@ def _argument(p, k, v, letter):
     else: p.add_argument(*flags, **(kw | dict(help=kw['help']+(f' (default: {v.default})' if v.default else ''))))
 
 def documented(
-    **short # One letter to the name of a parameter, e.g. i='input'
+    **short # Short flag to the name of a parameter, e.g. i='input', arc='architecture', no_tta='no_flip' (-no-tta)
 ): # Decorator
     "Make a command of a function whose flags are written with hyphens: `output_dir` is `--output-dir`"
     def wrap(f):
         @wraps(f)
         def inner(*args, **kw):
             if args or kw: return f(*args, **kw)
-            p = argparse.ArgumentParser(prog=f.__name__, description=f.__doc__); letters = {v: f'-{k}' for k,v in short.items()}
+            p = argparse.ArgumentParser(prog=f.__name__, description=f.__doc__); letters = {v: '-'+k.replace('_', '-') for k,v in short.items()}
             for k,v in docments(f, full=True, returns=False).items(): _argument(p, k, v, letters.get(k))
             return f(**vars(p.parse_args()))
         return inner

@@ -46,7 +46,7 @@ def save_detections(
     pairs = lambda v: np.stack([object_array(p) for p in v])
     return write_archive(path, boxes=pairs(boxes), segments=[None]*len(pos), keypoints=pairs(points), metadata=size)
 
-# %% ../../nbs/data/24_prepare_2d.ipynb #71a7c2a3
+# %% ../../nbs/data/24_prepare_2d.ipynb #9c1d1e65
 def save_data_2d(
     poses: dict, # Name of the video, e.g. run.mp4, to its 2D poses
     path, # File to write, by custom data_2d_custom_NAME.npz
@@ -55,12 +55,16 @@ def save_data_2d(
     if not poses: raise PoseError('there are no videos to put into the data set')
     tracks = {n: coco_track(ds) for n,ds in poses.items()}; nested = lambda v: {n: {'custom': [v(n)]} for n in poses}
     sizes = {n: dict(w=int(ds.attrs['image_width']), h=int(ds.attrs['image_height'])) for n,ds in poses.items()}
-    return write_archive(path, positions_2d=nested(lambda n: tracks[n][0]), metadata=COCO_METADATA | dict(video_metadata=sizes),
+    full = {n: [np.concatenate([p, c[...,None]], -1) for p,c in [convert(pose_arrays(ds)[0], ds.attrs['skeleton'], 'halpe_26', pose_arrays(ds)[1])]]
+            for n,ds in poses.items() if ds.attrs['skeleton']!='coco_17'}
+    feet = dict(halpe_26={n: {'custom': v} for n,v in full.items()}) if full else {}
+    return write_archive(path, **feet, positions_2d=nested(lambda n: tracks[n][0]), metadata=COCO_METADATA | dict(video_metadata=sizes),
                          confidence=nested(lambda n: tracks[n][1]), time=nested(lambda n: poses[n].time.values))
 
 def load_data_2d(
     path, # data_2d_..._NAME.npz of ours, of the original or of VideoPose3D, with COCO's 17 keypoints
     fps: float|None = None, # Frames per second, for files without times
+    feet: bool = False, # Give all that the detector saw, as halpe_26, where the file has it; VideoPose3D's layout ends at the ankles
 ) -> dict: # Video (and action and camera where there are several) to 2D poses
     "Load a data set of 2D keypoints"
     a = read_archive(path)
@@ -74,5 +78,7 @@ def load_data_2d(
                 size = dict(image_width=sizes[video]['w'], image_height=sizes[video]['h']) if video in sizes else {}
                 name = video if action=='custom' and len(tracks)==1 else f'{video} {action} {i}'; c,t = at('confidence'), at('time')
                 gone = np.zeros(p.shape[:2], bool) if c is None else c==0
-                out[name] = poses_dataset(np.where(gone[...,None], np.nan, p), c, 'coco_17', time=t, fps=fps if t is None else None, **size)
+                if feet and (x := at('halpe_26') if video in a.get('halpe_26', {}) else None) is not None: q,c,skel = x[...,:2], x[...,2], 'halpe_26'
+                else: q,skel = np.where(gone[...,None], np.nan, p), 'coco_17'
+                out[name] = poses_dataset(q, c, skel, time=t, fps=fps if t is None else None, **size)
     return out

@@ -93,7 +93,7 @@ class _Panels:
         self.left(out[:,:w], t, (w/frame.width, h/frame.height)); out[:,w:] = self.right(t)
         return out
 
-# %% ../../nbs/show/62_overlay.ipynb #bd38284d
+# %% ../../nbs/show/62_overlay.ipynb #6913f1e8
 _GIF_HEIGHT, _GIF_FPS = 300, 12
 
 def overlay_video(
@@ -107,6 +107,7 @@ def overlay_video(
     start: float|None = None, # First time shown, s on the video's clock
     end: float|None = None, # Last time shown, s on the video's clock
     turn: float = 20., # Turn of the 3D view, degrees a second
+    fps: float|None = None, # Frames a second of the result, if fewer than the video's
     progress: bool = True, # Show a bar, if in a terminal
 ) -> Path: # The path written
     "Write the film with its skeleton beside the turning body in 3D"
@@ -115,8 +116,9 @@ def overlay_video(
     height -= height%2; w = round(info.width*height/info.height/2)*2; w3 = round(height*.85/2)*2
     panels = _Panels(kp2d, pose3d, angles, events, (w, height), (w3, height), turn)
     frames = read_frames(video, start, end, progress=progress, info=info, prepare=panels.canvas)
-    if gif: return write_gif(path, (panels.both(f) for f in _thin(frames, _GIF_FPS)), _GIF_FPS)
-    with VideoWriter(path, w+w3, height, info.fps, preset='ultrafast', crf=26) as out:
+    if gif: rate = min(fps or _GIF_FPS, _GIF_FPS); return write_gif(path, (panels.both(f) for f in _thin(frames, rate)), rate)
+    if fps and fps<info.fps: frames = _thin(frames, fps)
+    with VideoWriter(path, w+w3, height, min(fps or info.fps, info.fps), preset='ultrafast', crf=26) as out:
         for f in frames: out.write(panels.both(f), time=f.time)
     return path
 
