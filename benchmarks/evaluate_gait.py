@@ -175,8 +175,8 @@ def falling(data, views=8):
 def on_film(data):
     "Standing feet on real film: their height above the floor, cm, and their slip before and after the contacts hold the path, m/s"
     rows = []
-    for film in (fetch('sample'), data/'video'/'runner_side.mp4'):
-        kp = clean(infer_video(film, progress=False)); w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp))); e = gait_events(fine)
+    for film,part in ((fetch('sample'), dict(start=2.53, end=6.6, box=(1168, 400, 594, 594))), (data/'video'/'runner_side.mp4', {})):
+        kp = clean(infer_video(film, progress=False, **part)); w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp))); e = gait_events(fine)
         held, said = on_the_ground(w, e); up = up_axis(w); names = [f'{s}_{n}' for s in ('left', 'right') for n in ('heel', 'big_toe')]
         stands = {s: standing(w.time.values, step_table(e), s) for s in ('left', 'right')}
         low = 100*np.concatenate([(points(w, n)[0].astype(float)@up)[stands[n.split('_')[0]]] for n in names])

@@ -37,9 +37,9 @@ from .show.overlay import *
 from .show.keyframes import *
 from .show.report import *
 
-# %% ../nbs/70_analyze.ipynb #44d2eb7f
+# %% ../nbs/70_analyze.ipynb #95f9bffa
 RESULT_FILES = {'report.html', 'overlay.mp4', 'keypoints2d.nc', 'pose3d.nc', 'pose3d.trc', 'angles.csv', 'cycles.csv', 'steps.csv', 'events.csv',
-                'metrics.csv', 'run.json'}
+                'metrics.csv', 'run.json', 'live.mp4'}
 
 class OutputError(ValueError): "The result cannot be written there"
 
@@ -176,7 +176,7 @@ class Analysis:
         return f'Analysis({self.video.name}: {n} frames, {t[-1]-t[0]:.2f} s, {len(self.events)} events, {len(self.metrics)} metrics, folder={self.folder})'
     def _repr_html_(self): return f'<p><b>{self.video.name}</b></p>' + self.metrics.round(3).to_html(index=False)
 
-# %% ../nbs/70_analyze.ipynb #19974178
+# %% ../nbs/70_analyze.ipynb #7753a1af
 _PACKAGES = ('numpy', 'torch', 'xarray', 'av', 'opencv-python-headless', 'ai-edge-litert')
 
 def run_facts(
@@ -186,6 +186,7 @@ def run_facts(
     "How the result was made"
     vid = {k: getattr(info, k) for k in ('width','height','fps','capture_fps','frames','missing','duration','rotation',
                                       'mirrored','aspect','interlaced','hdr','codec','pix_fmt','variable')}
+    s = Path(info.path).stat(); vid |= dict(bytes=s.st_size, modified=int(s.st_mtime))
     now, given = datetime.now(UTC).isoformat(timespec='seconds'), {k: v for k,v in options.items() if v is not None}
     return dict(runningpose=runningpose.__version__, made=now, video=dict(name=Path(info.path).name) | vid, options=given,
                 python=platform.python_version(), machine=f'{platform.system()} {platform.machine()}',
@@ -236,7 +237,7 @@ def analyze(
     keep = ('backend','model','weights_sha256','checkpoint','scale_source','camera_source','treadmill','heading_from','up','view_deg','tilt_deg',
             'path_from','slip','speed_given')
     filmed = dict(fps=raw.attrs['fps'], slowdown=slowdown(raw)) | {k: v for k,v in raw.attrs.items() if str(k).startswith('camera_')}
-    run |= dict(filmed=filmed, facts={k: world.attrs[k] for k in keep if k in world.attrs},
+    run |= dict(filmed=filmed, facts=dict(gait=events.attrs.get('gait')) | {k: world.attrs[k] for k in keep if k in world.attrs},
                 warnings=said+limits(info, raw, kp, world, events, metrics))
     res = Analysis(Path(video), raw, kp, world, angles, events, steps, metrics, run)
     if out is not None: write_results(res, out, overlay, progress)

@@ -6,7 +6,7 @@
 __all__ = ['parse_box', 'runningpose', 'runningpose_fetch', 'runningpose_train', 'runningpose_evaluate',
            'runningpose_infer_video', 'runningpose_prepare_data_2d_custom']
 
-# %% ../nbs/80_cli.ipynb #d127e5b9
+# %% ../nbs/80_cli.ipynb #b11e91a0
 import sys
 from collections import Counter
 from importlib.util import find_spec
@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from fastcore.script import Param
 from .analyze import *
+from .batch import *
+from .live import *
 from .command import *
 from .data.dataset import *
 from .data.prepare_2d import *
@@ -28,7 +30,7 @@ from .pose2d.importers import *
 from .poses import *
 from .weights import *
 
-# %% ../nbs/80_cli.ipynb #b47558ac
+# %% ../nbs/80_cli.ipynb #445bfd80
 def parse_box(
     text: str|None, # Four numbers: x,y,width,height
 ) -> tuple|None: # The numbers, px
@@ -42,7 +44,7 @@ def parse_box(
 @documented()
 @says_what_is_wrong
 def runningpose(
-    videos:Param('Video files', str, nargs='+'),
+    videos:Param('Video files, or folders of them', str, nargs='*'),
     out:str='runningpose_out', # Folder for the results; one folder per video inside it if there are several
     backend:Param('2D detector', str, choices=sorted(BACKENDS))='blazepose',
     model:str=None, # Model of the detector; for blazepose heavy, which is better, or full, which is faster
@@ -58,18 +60,30 @@ def runningpose(
     speed:float=None, # Speed of running or of the belt where it is known, m/s
     distance:float=None, # Distance from the first to the last frame where it is known, m
     checkpoint:str=None, # Another lifter
+    camera:str=None, # Live instead: number of a camera, address of a stream, or a video played in real time
+    scheduler:str=None, # Address of a Dask scheduler that many videos are sent to
     no_overlay:bool=False, # Do not make the film
     quiet:bool=False, # No bars
 ):
     "Analyse videos of a runner: keypoints, 3D, angles, events, metrics, film and report"
-    where = [Path(out)] if len(videos)==1 else [Path(out)/Path(v).stem for v in videos]
-    if len(set(where))<len(where): raise ValueError('two of the videos have the same name: analyse them one by one, each with its own --out')
-    for v,d in zip(videos, where):
-        res = analyze(v, d, backend=backend, model=model, select=select, box=parse_box(box), mirror=mirror, start=start, end=end,
-                      real_fps=real_fps, height=height, fov=fov, treadmill=treadmill or None, speed=speed, distance=distance,
-                      checkpoint=checkpoint, overlay=not no_overlay, progress=not quiet)
-        for w in res.run['warnings']: print(f'note: {w}', file=sys.stderr)
-        print(f'report: {res.folder}/report.html')
+    if camera is not None: return _live(camera, videos, out, model, height, fov, checkpoint)
+    if not videos: raise ValueError('no video is given: runningpose run.mp4, or runningpose --camera 0')
+    options = dict(backend=backend, model=model, select=select, box=parse_box(box), mirror=mirror, start=start, end=end, real_fps=real_fps, height=height,
+                   fov=fov, treadmill=treadmill or None, speed=speed, distance=distance, checkpoint=checkpoint)
+    if len(videos)>1 or Path(videos[0]).is_dir() or scheduler: return _batch(videos, out, scheduler, not no_overlay, not quiet, options)
+    res = analyze(videos[0], out, overlay=not no_overlay, progress=not quiet, **options)
+    for w in res.run['warnings']: print(f'note: {w}', file=sys.stderr)
+    print(f'report: {res.folder}/report.html')
+
+def _live(camera, videos, out, model, height, fov, checkpoint):
+    if videos: raise ValueError('--camera is live and takes no videos beside it; to play a video in real time, name it: --camera run.mp4')
+    facts = run_live(camera, out, model or 'full', height, fov, checkpoint)
+    print(f'{facts["frames"]} frames in {facts["seconds"]} s ({facts["frames_per_second"]} a second, {facts["dropped"]} left out): {out}/live.mp4')
+
+def _batch(videos, out, scheduler, overlay, progress, options):
+    df = run_batch(videos, out, scheduler, overlay, progress, **{k: v for k,v in options.items() if v not in (None, False)}); n = df.status.value_counts()
+    print(f'{n.get("done", 0)} analysed, {n.get("reused", 0)} done before, {n.get("failed", 0)} failed: {out}/index.html, {out}/summary.csv')
+    if n.get('failed'): sys.exit(1)
 
 # %% ../nbs/80_cli.ipynb #32678d2a
 @documented()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TALL', 'LEVELS', 'MANY', 'SURE', 'PATIENCE', 'STRANGE', 'BACK', 'tiles', 'radius', 'one_each', 'body_box', 'Search',
            'like_a_body', 'confirm', 'colours', 'unlike', 'may_return', 'Follower', 'square_around', 'candidates',
-           'find', 'backwards', 'follow']
+           'find', 'backwards', 'follow_live', 'follow']
 
 # %% ../../nbs/pose2d/32_follow.ipynb #bc6fff09
 from collections import deque
@@ -248,7 +248,7 @@ def find(
         elif f.fits(p, frame.time): return f.move(p, frame)
     return None
 
-# %% ../../nbs/pose2d/32_follow.ipynb #6f688734
+# %% ../../nbs/pose2d/32_follow.ipynb #1de0332a
 BACK = 15 # frames gone through backwards from the first sight
 
 def backwards(
@@ -266,35 +266,46 @@ def backwards(
         out.append(b.move(q, g))
     return out
 
+def follow_live(
+    f: Follower, # Networks and track
+    frames, # `Frame`s in order
+): # Generator of pairs: frame, and its points (39, 4) or None
+    "Follow one person through frames as they come, a frame or two behind"
+    work: deque = deque()
+    def one(g):
+        p = None if f.lost else f.net.landmarks(g, f.square(g.time))
+        return f.move(p, g) if f.fits(p, g.time) and not f.lost else find(f, g)
+    def finish():
+        g,job = work.popleft(); p = job.result()
+        if f.fits(p, g.time): yield g, f.move(p, g); return
+        late = [h for h,_ in work]; work.clear(); yield g, find(f, g)
+        for h in late: yield h, one(h)
+    with ThreadPoolExecutor(f.lag) as pool:
+        for g in frames:
+            if f.lost: yield g, find(f, g); continue
+            work.append((g, pool.submit(f.net.landmarks, g, f.square(g.time))))
+            if len(work)>=f.lag: yield from finish()
+        while work: yield from finish()
+
 def follow(
     f: Follower, # Networks and track
     frames, # `Frame`s in order
     looks=None, # `Looks`, if somebody is to look around on the way
 ) -> tuple: # Times, s, and for each a (39, 4) array or None
     "Follow one person through frames"
-    times: list[float] = []; out: list = []; work: deque = deque(); before: deque = deque(maxlen=BACK)
-    def one(g):
-        p = None if f.lost else f.net.landmarks(g, f.square(g.time))
-        return f.move(p, g) if f.fits(p, g.time) and not f.lost else find(f, g)
-    def finish():
-        g,job = work.popleft(); p = job.result()
-        if f.fits(p, g.time): out.append(f.move(p, g)); return
-        late = [h for h,_ in work]; work.clear(); out.append(find(f, g))
-        out.extend(one(h) for h in late)
-    with ThreadPoolExecutor(f.lag+1) as pool:
+    times: list[float] = []; out: list = []; before: deque = deque(maxlen=BACK)
+    with ThreadPoolExecutor(1) as pool:
         seeing = pool.submit(int)
-        for g in frames:
-            times.append(g.time)
-            if looks and (parts := looks.plan(g, f)): seeing.result(); seeing = pool.submit(looks.see, g, parts)
-            if f.lost:
-                out.append(find(f, g))
-                if f.lost and not f.past: before.append(g)
-                elif before:
-                    for i,q in enumerate(backwards(f, out[-1], g, before)): out[-2-i] = q
-                    before.clear()
-            else:
-                work.append((g, pool.submit(f.net.landmarks, g, f.square(g.time))))
-                if len(work)>=f.lag: finish()
-        while work: finish()
+        def around():
+            nonlocal seeing
+            for g in frames:
+                if looks and (parts := looks.plan(g, f)): seeing.result(); seeing = pool.submit(looks.see, g, parts)
+                yield g
+        for g,p in follow_live(f, around()):
+            times.append(g.time); out.append(p)
+            if p is None and not f.past: before.append(g)
+            elif before and p is not None:
+                for i,q in enumerate(backwards(f, p, g, before)): out[-2-i] = q
+                before.clear()
         seeing.result()
     return np.array(times), out

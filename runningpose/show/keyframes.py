@@ -30,11 +30,12 @@ def key_times(
     b = s.loc[s.confidence.fillna(0).idxmax()]
     return dict(zip(MOMENTS, map(float, (b.strike, (b.strike+b.toe_off)/2, b.toe_off, (b.toe_off+b.next_strike)/2)), strict=True))
 
-# %% ../../nbs/show/62b_keyframes.ipynb #f25f26c8
+# %% ../../nbs/show/62b_keyframes.ipynb #e33487de
 _JOINTS = dict(hip_flexion=('neck', 'hip', 'knee'), knee_flexion=('hip', 'knee', 'ankle'), ankle_dorsiflexion=('knee', 'ankle', 'big_toe'))
 
-def _arc(img, a, b, c, rgb, radius, width):
-    "Arc at `b` from the prolonged a-b to b-c, and the prolonged line"
+def _arc(img, p, rgb, radius, width):
+    "Arc at b from the prolonged a-b to b-c, and the prolonged line, of three points"
+    a,b,c = p
     d0,d1 = (np.degrees(np.arctan2(*v[::-1])) for v in (b-a, c-b)); turn = (d1-d0+180)%360-180; u = (b-a)/max(np.linalg.norm(b-a), 1e-6)
     cv2.line(img, tuple(int(v) for v in b), tuple(int(v) for v in b+1.5*radius*u), rgb, max(1, width//2), cv2.LINE_AA)
     cv2.ellipse(img, tuple(int(v) for v in b), (radius, radius), 0, d0, d0+turn, rgb, width, cv2.LINE_AA)
@@ -50,7 +51,7 @@ def draw_angles(
     for name,(a,b,c) in _JOINTS.items():
         p = [at(n if n=='neck' else f'{side}_{n}') for n in (a, b, c)]; v = row.get(f'{side}_{name}', np.nan)
         if not (np.isfinite(p).all() and np.isfinite(v)): continue
-        if name!='ankle_dorsiflexion': _arc(img, *p, rgb, int(1.6*size), max(2, size//6))
+        if name!='ankle_dorsiflexion': _arc(img, p, rgb, int(1.6*size), max(2, size//6))
         labels.append((p[1], name.split('_')[0], v))
     hip,neck = (at('left_hip')+at('right_hip'))/2, at('neck'); lean = row.get('trunk_lean', np.nan)
     if np.isfinite([*hip, *neck, lean]).all():

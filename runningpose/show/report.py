@@ -131,7 +131,7 @@ def limits(
     if step>1: out.append(f'To keep this file small it holds one frame of {step}; the tables come from all of them.')
     return out
 
-# %% ../../nbs/show/63_report.ipynb #205d1565
+# %% ../../nbs/show/63_report.ipynb #84a73ec9
 def _jpeg(rgb, width=720):
     h,w = rgb.shape[:2]
     if w>width: rgb = cv2.resize(rgb, (width, round(h*width/w)), interpolation=cv2.INTER_AREA)
@@ -168,7 +168,7 @@ def write_report(
     overlay: str|None = None, # Name of the overlay film beside the report; overlay.mp4 if there is one
     title: str|None = None, # Heading; by default the name of the video in `run`
     steps: pd.DataFrame|None = None, # Table of `step_measures`
-    frames: list = (), # Key frames: side, moment, time in s, RGB picture
+    frames: list|None = None, # Key frames: side, moment, time in s, RGB picture
 ) -> Path: # The path written
     "Write the report as one HTML file that needs no network"
     path = Path(path); data = report_data(kp2d, pose3d, angles, events); said = limits(run, pose3d, data['step'])

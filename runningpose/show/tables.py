@@ -30,7 +30,7 @@ def html_table(head, rows): # Cells are finished HTML
 
 def words(name): return escape(str(name).replace('_', ' '))
 
-# %% ../../nbs/show/63a_tables.ipynb #38c2d10d
+# %% ../../nbs/show/63a_tables.ipynb #0638395a
 LOW = .5 # Confidence below which a value is printed pale
 
 def _why(reasons): # The penalties that weigh most, as words
@@ -65,7 +65,7 @@ def metrics_table(
         usual = f'{number(lo.iloc[0], like=hi.iloc[0])} to {number(hi.iloc[0])}' if len(lo) and len(hi) else '–'
         one,two = g[~g.side.isin(['right', 'left'])], [g[g.side==s] for s in ('right', 'left')]
         if any(map(len, two)):
-            d = _difference(*sym.loc[name, ['left', 'right']], u, sym.symmetry_angle[name])
+            d = _difference(sym.left[name], sym.right[name], u, sym.symmetry_angle[name])
             rows.append([_label(name, u, one), *(_metric_cell(t, reasons) for t in two), d, f'<td>{usual}</td>'])
         else: rows.append([_label(name, u), _metric_cell(one, reasons, both=True), f'<td>{usual}</td>'])
     head = ['Metric', '<span class="right">Right</span>', '<span class="left">Left</span>', 'L − R', 'Usual range']
