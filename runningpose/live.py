@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LiveError', 'paced', 'camera_frames', 'open_source', 'LiveView', 'like_camera', 'Window', 'run_live']
 
-# %% ../nbs/71_live.ipynb #cb6e6575
+# %% ../nbs/71_live.ipynb #62e4533b
 import json, threading, time
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import torch
 from .analyze import finished_folder
 from .camera import *
 from .frame import *
@@ -26,7 +27,7 @@ from .show.overlay import *
 from .skeleton import *
 from .video import *
 
-# %% ../nbs/71_live.ipynb #5bdd0192
+# %% ../nbs/71_live.ipynb #81beb116
 class LiveError(ValueError): "The camera or stream gives no pictures"
 
 def paced(
@@ -65,12 +66,12 @@ def open_source(
     counts = dict(dropped=0)
     if Path(str(source)).is_file():
         info = probe(source); frames = read_frames(source, info=info)
-        return (paced(frames, 1.5/info.fps, counts) if real_time else frames), info.fps, counts
+        return (paced(frames, 4/info.fps, counts) if real_time else frames), info.fps, counts
     if not str(source).isdigit() and '://' not in str(source):
         raise FileNotFoundError(f'there is no file {source}, and it is no number of a camera and no address')
     return camera_frames(str(source)), 30., counts
 
-# %% ../nbs/71_live.ipynb #943e182a
+# %% ../nbs/71_live.ipynb #993f7cb6
 class LiveView:
     "Takes 2D points of frames, keeps what was found, and draws"
     def __init__(self,
@@ -91,7 +92,7 @@ class LiveView:
         xy,conf = convert(p[:,:2].astype(float), 'blazepose_33', 'halpe_26', np.nan_to_num(p[:,2]*p[:,3])); self.kp.append((t, xy, conf))
         self.poses += list(zip(*self.lifter.push(xy, conf, t), strict=True))
     def _upright(self):
-        x = np.array([p for _,p in self.poses[-20:]]); return upright(like_camera(x, self.lifter.cfg.fps))
+        x = np.array([p for _,p in self.poses[-40:]])[...,[0, 2, 1]]*[1, 1, -1]; return x[-1]-[0, 0, np.nanmin(x[...,2]) if np.isfinite(x).any() else 0]
     def _measure(self):
         "Angles of the newest pose, ten times a second"
         if self.poses and len(self.kp)-self.shown>=.1*self.lifter.fps:
@@ -101,7 +102,7 @@ class LiveView:
         "The picture of a frame whose points were pushed last"
         (w,h),t = self.size,self.kp[-1][0]; out = np.empty((h, w+self.panel[0], 3), np.uint8); out[:,:w] = frame.rgb(w, h)
         draw_skeleton(out[:,:w], self.kp[-1][1]*self.scale, 'halpe_26', self.kp[-1][2]); self._measure(); x = np.full((22, 3), np.nan)
-        if self.poses: x = self._upright()[-1]
+        if self.poses: x = self._upright()
         img = draw_pose3d_panel(self.panel, x, 'runningpose_22', azimuth=-60)
         if self.poses: draw_readouts(img, self.angles, self.poses[-1][0]); draw_text(img, f'{t-self.poses[-1][0]:.1f} s ago', (12, 28), 12)
         else: draw_text(img, f'3D after {self.lifter.delay:.1f} s', (12, 12), 14)
@@ -115,7 +116,7 @@ def like_camera(
     "Joints of the lifter as a data set"
     return poses_dataset(xyz, skeleton='runningpose_22', time=time, fps=fps, frame='camera', source_software='runningpose.live')
 
-# %% ../nbs/71_live.ipynb #54c71e64
+# %% ../nbs/71_live.ipynb #8a63c71b
 _PAGE = b"""<!DOCTYPE html><meta charset=utf-8><meta name=viewport content="width=device-width"><title>RunningPose live</title>
 <style>body{margin:0;background:#14171c;color:#e8eaee;font:16px system-ui;text-align:center}img{max-width:100%;max-height:96vh}</style>
 <img src=/stream alt="The runner, live">"""
@@ -123,7 +124,7 @@ _PAGE = b"""<!DOCTYPE html><meta charset=utf-8><meta name=viewport content="widt
 class Window:
     "A page at http://127.0.0.1:PORT that shows what `show` is given"
     def __init__(self, port: int = 0): # 0 takes a free port
-        self.jpeg,self.fresh,self.open = b'', threading.Condition(), True; window = self
+        self.rgb,self.fresh,self.open = None, threading.Condition(), True; window = self
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_): pass
             def do_GET(self):
@@ -133,17 +134,19 @@ class Window:
                 except (BrokenPipeError, ConnectionResetError): pass
         self.server = ThreadingHTTPServer(('127.0.0.1', port), Handler); self.server.daemon_threads = True
         self.address = f'http://127.0.0.1:{self.server.server_address[1]}'; threading.Thread(target=self.server.serve_forever, daemon=True).start()
-    def _feed(self, out):
+    def _feed(self, out): # in a thread of the viewer: who does not look costs nothing
         while self.open:
             with self.fresh: self.fresh.wait(1.)
-            j = self.jpeg; out.write(b'--f\r\nContent-Type: image/jpeg\r\nContent-Length: '+str(len(j)).encode()+b'\r\n\r\n'+j+b'\r\n')
+            if self.rgb is None: continue
+            j = cv2.imencode('.jpg', self.rgb[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+            out.write(b'--f\r\nContent-Type: image/jpeg\r\nContent-Length: '+str(len(j)).encode()+b'\r\n\r\n'+j+b'\r\n')
     def show(self, rgb):
-        "Show an RGB picture"
-        self.jpeg = cv2.imencode('.jpg', rgb[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+        "Show an RGB picture that is not changed afterwards"
+        self.rgb = rgb
         with self.fresh: self.fresh.notify_all()
     def close(self): self.open = False; self.server.shutdown(); self.server.server_close()
 
-# %% ../nbs/71_live.ipynb #8d24c9c2
+# %% ../nbs/71_live.ipynb #194abfbe
 def run_live(
     source, # Number of a camera, address of a stream, or a video file
     out=None, # Folder for what is recorded: live.mp4, keypoints2d.nc, pose3d.nc, angles.csv, run.json; nothing is kept without it
@@ -160,6 +163,7 @@ def run_live(
     frames,fps,counts = open_source(source, real_time); net = BlazePose(model); win = Window() if window else None
     view: LiveView|None = None; film: VideoWriter|None = None; t0 = 0.
     if win: say(f'open {win.address} in a browser; Ctrl-C ends it')
+    threads = torch.get_num_threads(); torch.set_num_threads(1) # the lifter's steps are small, and BlazePose needs the cores
     with finished_folder(out) if out else _nowhere() as d:
         try:
             for frame,points in follow_live(Follower(net, fps), frames):
@@ -172,6 +176,7 @@ def run_live(
                 if seconds and time.perf_counter()-t0>seconds: break
         except KeyboardInterrupt: pass
         finally:
+            torch.set_num_threads(threads)
             if win: win.close()
         if view is None: raise LiveError(f'{source} gave no pictures')
         spent = time.perf_counter()-t0; n = len(view.kp)

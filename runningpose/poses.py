@@ -190,7 +190,7 @@ def load_poses(
     except (OSError, ValueError) as e: raise PoseError(f'{path} is not a netCDF file that can be read ({e})') from None
     return check_poses(ds.assign_attrs(unpacked(ds.attrs)))
 
-# %% ../nbs/10_poses.ipynb #782e4467
+# %% ../nbs/10_poses.ipynb #e35bc871
 def resample_track(
     t: np.ndarray, # Times of the samples, s, shape (T,)
     x: np.ndarray, # Values, NaN = missing, shape (T, ...)
@@ -198,15 +198,16 @@ def resample_track(
     max_gap: float = .1, # Widest hole bridged, s
 ) -> np.ndarray: # Values at `new_t`, shape (N, ...)
     "Cubic spline interpolation that keeps holes"
-    flat = x.reshape(len(t), -1); out = np.full((len(new_t), flat.shape[1]), np.nan, x.dtype)
-    for j in range(flat.shape[1]):
-        ok = np.flatnonzero(~np.isnan(flat[:,j]))
+    flat = x.reshape(len(t), -1); out = np.full((len(new_t), flat.shape[1]), np.nan, x.dtype); have = ~np.isnan(flat)
+    same = np.unique(np.packbits(have, axis=0), axis=1, return_inverse=True)[1].ravel() # columns with the same holes share a spline
+    for g in range(same.max(initial=-1)+1):
+        cols = np.flatnonzero(same==g); ok = np.flatnonzero(have[:,cols[0]])
         if len(ok)==0: continue
         tk = t[ok]; hi = np.searchsorted(tk, new_t); lo, hi = np.clip(hi-1, 0, len(ok)-1), np.clip(hi, 0, len(ok)-1)
         exact = (tk[lo]==new_t) | (tk[hi]==new_t)
-        inside = (new_t>=tk[0]) & (new_t<=tk[-1]) & (exact | (tk[hi]-tk[lo]<=max_gap))
-        smooth = CubicSpline(tk, flat[ok,j]) if len(ok)>2 else lambda u: np.interp(u, tk, flat[ok,j])  # noqa: B023
-        out[inside, j] = smooth(new_t[inside])
+        inside = (new_t>=tk[0]) & (new_t<=tk[-1]) & (exact | (tk[hi]-tk[lo]<=max_gap)); y = flat[np.ix_(ok, cols)]
+        smooth = CubicSpline(tk, y) if len(ok)>2 else lambda u: np.stack([np.interp(u, tk, c) for c in y.T], -1)  # noqa: B023
+        out[np.ix_(inside, cols)] = smooth(new_t[inside])
     return out.reshape(len(new_t), *x.shape[1:])
 
 def resample(
