@@ -176,7 +176,7 @@ class Analysis:
         return f'Analysis({self.video.name}: {n} frames, {t[-1]-t[0]:.2f} s, {len(self.events)} events, {len(self.metrics)} metrics, folder={self.folder})'
     def _repr_html_(self): return f'<p><b>{self.video.name}</b></p>' + self.metrics.round(3).to_html(index=False)
 
-# %% ../nbs/70_analyze.ipynb #7753a1af
+# %% ../nbs/70_analyze.ipynb #a83ea704
 _PACKAGES = ('numpy', 'torch', 'xarray', 'av', 'opencv-python-headless', 'ai-edge-litert')
 
 def run_facts(
@@ -194,7 +194,8 @@ def run_facts(
 
 @contextmanager
 def _timed(run, stage, progress):
-    if progress and sys.stderr.isatty(): print(f'{stage} …', file=sys.stderr)
+    if callable(progress): progress(stage)
+    elif progress and sys.stderr.isatty(): print(f'{stage} …', file=sys.stderr)
     t = time.perf_counter(); yield; run['timings'][stage] = round(time.perf_counter()-t, 3)
 
 def analyze(
@@ -215,7 +216,7 @@ def analyze(
     distance: float = None, # Distance from the first to the last frame where it is known, m
     checkpoint=None, # Lifter; the shipped one when not given
     overlay: bool = True, # Make the film
-    progress: bool = True, # Show bars when in a terminal
+    progress = True, # Show bars when in a terminal; or a function that is told the name of each stage
 ) -> Analysis: # All results
     "Video in, everything out; a user's mistake is a ValueError, FileNotFoundError or ImportError with one sentence"
     options = dict(backend=backend, model=model, select=select, box=box, mirror=mirror or None, start=start, end=end, real_fps=real_fps, height=height, fov=fov,
@@ -225,7 +226,7 @@ def analyze(
     camera = phone_camera(info.width, info.height, fov); lifter(checkpoint)
     with _timed(run, '2D keypoints', progress):
         which: dict = {'model': model} if model else {}
-        look = partial(infer_video, video, backend, select, progress, start, end, box, real_fps=real_fps, **which)
+        look = partial(infer_video, video, backend, select, bool(progress), start, end, box, real_fps=real_fps, **which)
         raw, second = look(), look(mirror=True) if mirror else None
     with _timed(run, 'repair', progress): kp = clean(raw, mirrored=second)
     following = raw.attrs.get('camera_motion')=='panning'
