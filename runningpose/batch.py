@@ -6,8 +6,8 @@
 __all__ = ['VIDEO_ENDINGS', 'SHOWN', 'find_videos', 'result_folders', 'is_done', 'run_one', 'summary_row', 'write_summary',
            'run_batch']
 
-# %% ../nbs/72_batch.ipynb #8db9ef6f
-import json, sys, time
+# %% ../nbs/72_batch.ipynb #06e7782b
+import json, shutil, sys, time
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -42,7 +42,7 @@ def result_folders(
     if twice := sorted({n for n in names if names.count(n)>1}): raise ValueError(f'several videos would be called {twice[0]}: rename one')
     return [Path(out)/n for n in names]
 
-# %% ../nbs/72_batch.ipynb #b48f44d4
+# %% ../nbs/72_batch.ipynb #2a72fdf3
 def is_done(
     video, # Video file
     folder, # Where its result would be
@@ -65,6 +65,7 @@ def run_one(
     "Analyse one video of many; what goes wrong is a sentence in the answer"
     t = time.perf_counter(); row = dict(video=str(video), folder=str(folder), status='reused', error='')
     if not is_done(video, folder, options, overlay):
+        for left in Path(folder).parent.glob(f'.{Path(folder).name}.*.part'): shutil.rmtree(left, ignore_errors=True) # of a run that was killed
         try: analyze(video, folder, overlay=overlay, progress=False, **options); row['status'] = 'done'
         except (ValueError, OSError, ImportError, RuntimeError) as e: row |= dict(status='failed', error=' '.join(str(e).split()))
     return row | dict(seconds=round(time.perf_counter()-t, 1))
@@ -97,12 +98,12 @@ td,th{{text-align:left;padding:.4rem .8rem .4rem 0;border-bottom:1px solid #8884
 <h1>{len(df)} videos</h1>{html_table(["Video", "Gait", *map(words, cols)], [line(r) for _,r in df.iterrows()])}</html>'''
     (out/'index.html').write_text(page, encoding='utf-8'); return df
 
-# %% ../nbs/72_batch.ipynb #443e0eb7
+# %% ../nbs/72_batch.ipynb #1be9cd50
 def _on_cluster(address, jobs):
     "Answers of the workers, as they come"
     try: from dask.distributed import Client, as_completed
     except ImportError: raise ImportError('--scheduler needs Dask: pip install "runningpose[dask]"') from None
-    try: client = Client(address, timeout=20)
+    try: client = Client(address, timeout=10)
     except (OSError, TimeoutError): raise ValueError(f'no Dask scheduler answers at {address}') from None
     with client:
         sent = {client.submit(run_one, *j, pure=False, retries=2): j for j in jobs}
