@@ -30,7 +30,7 @@ def key_times(
     b = s.loc[s.confidence.fillna(0).idxmax()]
     return dict(zip(MOMENTS, map(float, (b.strike, (b.strike+b.toe_off)/2, b.toe_off, (b.toe_off+b.next_strike)/2)), strict=True))
 
-# %% ../../nbs/show/62b_keyframes.ipynb #e33487de
+# %% ../../nbs/show/62b_keyframes.ipynb #8c56c476
 _JOINTS = dict(hip_flexion=('neck', 'hip', 'knee'), knee_flexion=('hip', 'knee', 'ankle'), ankle_dorsiflexion=('knee', 'ankle', 'big_toe'))
 
 def _arc(img, p, rgb, radius, width):
@@ -58,7 +58,7 @@ def draw_angles(
         top = hip-[0, abs(hip[1]-neck[1])]; cv2.line(img, tuple(int(v) for v in hip), tuple(int(v) for v in top), (120,)*3, 1, cv2.LINE_AA)
         labels.append((neck, 'trunk', lean))
     for p,name,v in labels:
-        text, left = f'{name} {v:.0f}°'.replace('-', '−'), p[0]>img.shape[1]*.62; x,y = p+[-1.4*size if left else 1.4*size, -.7*size]
+        text, left = f'{name} {round(v)}°'.replace('-', '−'), p[0]>img.shape[1]*.62; x,y = p+[-1.4*size if left else 1.4*size, -.7*size]
         w = .64*size*len(text); x0 = x-w if left else x; box = img[max(0, int(y-.1*size)):int(y+1.4*size), max(0, int(x0-2)):int(x0+w+2)]
         box[:] = 255-(255-box)//4; draw_text(img, text, (x, y), size, (40, 44, 52), True, 'right' if left else 'left')
     return img
