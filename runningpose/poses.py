@@ -190,7 +190,7 @@ def load_poses(
     except (OSError, ValueError) as e: raise PoseError(f'{path} is not a netCDF file that can be read ({e})') from None
     return check_poses(ds.assign_attrs(unpacked(ds.attrs)))
 
-# %% ../nbs/10_poses.ipynb #e35bc871
+# %% ../nbs/10_poses.ipynb #e577307c
 def resample_track(
     t: np.ndarray, # Times of the samples, s, shape (T,)
     x: np.ndarray, # Values, NaN = missing, shape (T, ...)
@@ -200,8 +200,10 @@ def resample_track(
     "Cubic spline interpolation that keeps holes"
     flat = x.reshape(len(t), -1); out = np.full((len(new_t), flat.shape[1]), np.nan, x.dtype); have = ~np.isnan(flat)
     same = np.unique(np.packbits(have, axis=0), axis=1, return_inverse=True)[1].ravel() # columns with the same holes share a spline
-    for g in range(same.max(initial=-1)+1):
-        cols = np.flatnonzero(same==g); ok = np.flatnonzero(have[:,cols[0]])
+    few = max(1, 200_000//max(1, len(t)))                       # columns at a time: a spline holds four numbers for each value
+    parts = [c[i:i+few] for g in range(same.max(initial=-1)+1) for c in [np.flatnonzero(same==g)] for i in range(0, len(c), few)]
+    for cols in parts:
+        ok = np.flatnonzero(have[:,cols[0]])
         if len(ok)==0: continue
         tk = t[ok]; hi = np.searchsorted(tk, new_t); lo, hi = np.clip(hi-1, 0, len(ok)-1), np.clip(hi, 0, len(ok)-1)
         exact = (tk[lo]==new_t) | (tk[hi]==new_t)
