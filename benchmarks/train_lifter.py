@@ -40,6 +40,7 @@ def main(
     batch:int=48, # Windows per step
     frames:int=64, # Predicted frames per window
     crowd:int=200, # Synthetic people
+    rate:float=5e-4, # Peak learning rate of stage 3
     device:str='cpu', # cpu or cuda
     only:str=None, # Of stages 2 and 3: the runner who is left out, or final; all when not given
     shipped:bool=False, # Stage 3 alone, from the lifters in `checkpoint/`
@@ -54,4 +55,6 @@ def main(
         motions, facts = [m for m in people if m.subject!=who], dict(left_out='none' if who=='final' else who, data=said, stage1_steps=first)
         if shipped: begun = SHIPPED/'lifter' if who=='final' else SHIPPED/'folds'/f'without_{who}'
         else: begun = name; one(name, motions, second, facts, channels, start=start, lr=7e-4, seed=1, **kw)
-        if third: one(out/'stage3'/name.name, motions, third, facts | dict(stage2_steps=second), channels, start=begun, lr=5e-4, seed=2, **kw)
+        if not third: continue
+        t = load_checkpoint(begun)[1].training; went = t.get('before', [])+[{k: t[k] for k in ('steps', 'batch', 'frames')}] if shipped else []
+        one(out/'stage3'/name.name, motions, third, facts | dict(stage2_steps=second, before=went), channels, start=begun, lr=rate, seed=2+len(went), **kw)

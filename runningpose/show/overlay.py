@@ -63,10 +63,13 @@ def draw_readouts(
             draw_text(img, f'{side} {event.replace("_", " ")}', (w/2, h-px*(2+1.3*i)), px=px, rgb=side_rgb(side), bold=True, align='centre')
     return img
 
-# %% ../../nbs/show/62_overlay.ipynb #00c96405
+# %% ../../nbs/show/62_overlay.ipynb #a2d2c843
+_TRAIL = .35 # s
+
 class _Panels:
     "Draws the two halves of a frame"
-    def __init__(self, kp2d, pose3d, angles, events, size2d, size3d, turn):
+    def __init__(self, kp2d, pose3d, angles, events, size2d, size3d, turn, trails=True):
+        self.trails = trails
         self.kp, self.conf = pose_arrays(kp2d); self.kp_t, self.kp_near = kp2d.time.values, _half_step(kp2d)
         self.slow = slowdown(kp2d); self.skel2d, self.skel3d = skeleton(kp2d.attrs['skeleton']), skeleton(pose3d.attrs['skeleton'])
         self.xyz, self.t, self.near = upright(pose3d), pose3d.time.values, _half_step(pose3d)
@@ -81,7 +84,9 @@ class _Panels:
         out[:,:w] = frame.rgb(w, h); return out
     def left(self, rgb, t, scale):
         i = nearest(self.kp_t, t, self.kp_near)
-        if i>=0: draw_skeleton(rgb, self.kp[i]*scale, self.skel2d, self.conf[i])
+        if i<0 or np.isnan(self.kp[i]).all(): return
+        if self.trails: draw_trails(rgb, self.kp[int(np.searchsorted(self.kp_t, t-_TRAIL)):i+1]*scale, self.skel2d)
+        draw_skeleton(rgb, self.kp[i]*scale, self.skel2d, self.conf[i])
     def right(self, t):
         i = nearest(self.t, t, self.near); j = nearest(self.angle_t, t, self.near)
         p = self.xyz[i] if i>=0 else np.full(self.xyz.shape[1:], np.nan); c = self.centre[i] if i>=0 else (0, 0)
@@ -93,7 +98,7 @@ class _Panels:
         self.left(out[:,:w], t, (w/frame.width, h/frame.height)); out[:,w:] = self.right(t)
         return out
 
-# %% ../../nbs/show/62_overlay.ipynb #6913f1e8
+# %% ../../nbs/show/62_overlay.ipynb #806621a6
 _GIF_HEIGHT, _GIF_FPS = 300, 12
 
 def overlay_video(
@@ -108,13 +113,14 @@ def overlay_video(
     end: float|None = None, # Last time shown, s on the video's clock
     turn: float = 20., # Turn of the 3D view, degrees a second
     fps: float|None = None, # Frames a second of the result, if fewer than the video's
+    trails: bool = True, # Draw where the feet were in the last third of a second
     progress: bool = True, # Show a bar, if in a terminal
 ) -> Path: # The path written
     "Write the film with its skeleton beside the turning body in 3D"
     path = Path(path); info = probe(video); gif = path.suffix.lower()=='.gif'
     if gif: height = min(height, _GIF_HEIGHT)
     height -= height%2; w = round(info.width*height/info.height/2)*2; w3 = round(height*.85/2)*2
-    panels = _Panels(kp2d, pose3d, angles, events, (w, height), (w3, height), turn)
+    panels = _Panels(kp2d, pose3d, angles, events, (w, height), (w3, height), turn, trails)
     frames = read_frames(video, start, end, progress=progress, info=info, prepare=panels.canvas)
     if gif: rate = min(fps or _GIF_FPS, _GIF_FPS); return write_gif(path, (panels.both(f) for f in _thin(frames, rate)), rate)
     if fps and fps<info.fps: frames = _thin(frames, fps)
