@@ -6,12 +6,13 @@
 __all__ = ['RESULT_FILES', 'OutputError', 'check_out', 'finished_folder', 'step_rate', 'slow_motion', 'how_filmed', 'limits',
            'Analysis', 'run_facts', 'analyze', 'write_results']
 
-# %% ../nbs/70_analyze.ipynb #76a2601a
+# %% ../nbs/70_analyze.ipynb #1420398d
 import json, platform, shutil, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 import numpy as np
@@ -36,6 +37,9 @@ from .gait.cycles import *
 from .show.overlay import *
 from .show.keyframes import *
 from .show.report import *
+from .show.report import facts as head_facts, jpeg_text
+from .show.tables import metrics_table
+from .show.widget import *
 
 # %% ../nbs/70_analyze.ipynb #95f9bffa
 RESULT_FILES = {'report.html', 'overlay.mp4', 'keypoints2d.nc', 'pose3d.nc', 'pose3d.trc', 'angles.csv', 'cycles.csv', 'steps.csv', 'events.csv',
@@ -157,7 +161,7 @@ def limits(
     if strikes<6: out.append(f'Only {strikes} foot strikes were found: step metrics rest on very few steps.')
     return out + ['The 3D pose comes from one camera. See the model card for how far that can be trusted.']
 
-# %% ../nbs/70_analyze.ipynb #1d47e02b
+# %% ../nbs/70_analyze.ipynb #df2f14eb
 @dataclass
 class Analysis:
     "Everything that was found in one video"
@@ -174,7 +178,14 @@ class Analysis:
     def __repr__(self):
         n = self.kp2d.sizes['time']; t = self.kp2d.time.values
         return f'Analysis({self.video.name}: {n} frames, {t[-1]-t[0]:.2f} s, {len(self.events)} events, {len(self.metrics)} metrics, folder={self.folder})'
-    def _repr_html_(self): return f'<p><b>{self.video.name}</b></p>' + self.metrics.round(3).to_html(index=False)
+    def _repr_html_(self):
+        name = escape(self.video.name); head = head_facts(self.kp2d, self.pose3d, self.metrics); said = self.run['warnings']
+        try: still = f'<img style="max-height:16rem" alt="The runner" src="data:image/jpeg;base64,{jpeg_text(poster(self.video, self.kp2d), 480)}">'
+        except (OSError, ValueError): still = ''                                            # the film is gone
+        lines = ''.join(f'<div>{escape(k)}: <b>{escape(v)}</b></div>' for k,v in head.items()); limits = ''.join(f'<li>{escape(w)}</li>' for w in said)
+        return (f'<h3>{name}</h3><div style="display:flex;gap:1rem;flex-wrap:wrap">{still}<div>{lines}</div></div>'
+                f'<details><summary>{len(said)} limits</summary><ul>{limits}</ul></details>{metrics_table(self.metrics)}')
+    def widget(self): return PoseWidget(self.pose3d) # the body in 3D, for a notebook
 
 # %% ../nbs/70_analyze.ipynb #a83ea704
 _PACKAGES = ('numpy', 'torch', 'xarray', 'av', 'opencv-python-headless', 'ai-edge-litert')
