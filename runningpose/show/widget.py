@@ -15,7 +15,7 @@ from ..poses import *
 from .draw import upright, follow
 from .figures import plot_pose3d
 
-# %% ../../nbs/show/65_widget.ipynb #f4b0b905
+# %% ../../nbs/show/65_widget.ipynb #5a910d49
 def _bones(p, skel): # One line for each side: (side, points with gaps)
     for side in ('left', 'right', 'centre'):
         rows = [r for (a,b),s in zip(skel.edges, skel.bone_sides) if s==side for r in (p[a], p[b], np.full(3, np.nan))]
@@ -33,7 +33,8 @@ def pose_figure(
     at = np.unique(np.clip(np.searchsorted(t, np.arange(t[0], t[-1], 1/fps)), 0, len(t)-1))
     lines = lambda k: [go.Scatter3d(x=x, y=y, z=z, mode='lines', line=dict(color=SIDE_COLOURS[s], width=7), name=s) for s,(x,y,z) in _bones(xyz[k], skel)]
     fig = go.Figure(lines(at[0]), frames=[go.Frame(data=lines(k), name=f'{t[k]:.2f}') for k in at]); box = dict(range=[-1.1, 1.1], visible=False)
-    play = dict(frame=dict(duration=1000/fps, redraw=True), transition=dict(duration=0), fromcurrent=True); stop = dict(frame=dict(duration=0), mode='immediate')
+    play = dict(frame=dict(duration=1000/fps, redraw=True), transition=dict(duration=0), fromcurrent=True)
+    stop = dict(frame=dict(duration=0), mode='immediate')
     buttons = [dict(label=n, method='animate', args=[a, b]) for n,a,b in (('play', None, play), ('stop', [None], stop))]
     now = dict(mode='immediate', frame=dict(duration=0, redraw=True)); steps = [dict(label=f.name, method='animate', args=[[f.name], now]) for f in fig.frames]
     scene = dict(xaxis=box, yaxis=box, zaxis=dict(range=[0, 2], title='m'), aspectratio=dict(x=1.1, y=1.1, z=1), camera=dict(eye=dict(x=.6, y=-1.5, z=.3)))
