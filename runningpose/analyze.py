@@ -187,7 +187,7 @@ class Analysis:
                 f'<details><summary>{len(said)} limits</summary><ul>{limits}</ul></details>{metrics_table(self.metrics)}')
     def widget(self): return PoseWidget(self.pose3d) # the body in 3D, for a notebook
 
-# %% ../nbs/70_analyze.ipynb #a83ea704
+# %% ../nbs/70_analyze.ipynb #6d9c5d1f
 _PACKAGES = ('numpy', 'torch', 'xarray', 'av', 'opencv-python-headless', 'ai-edge-litert')
 
 def run_facts(
@@ -209,6 +209,7 @@ def _timed(run, stage, progress):
     elif progress and sys.stderr.isatty(): print(f'{stage} …', file=sys.stderr)
     t = time.perf_counter(); yield; run['timings'][stage] = round(time.perf_counter()-t, 3)
 
+# %% ../nbs/70_analyze.ipynb #dedbfa35
 def analyze(
     video, # Video file of one runner
     out=None, # Folder for the results; nothing is written without it

@@ -58,7 +58,7 @@ def run_job(
     except BaseException: shutil.rmtree(tmp, ignore_errors=True); raise
     return out, shutil.make_archive(str(tmp/f'{out.name}_runningpose'), 'zip', tmp, out.name), res
 
-# %% ../nbs/84_app.ipynb #a4e4de84
+# %% ../nbs/84_app.ipynb #9456449e
 def report_frame(
     report, # report.html
 ) -> str: # HTML
@@ -73,6 +73,7 @@ def sentence(
     "A mistake without the folder into which the page copied the video"
     return str(e).replace(f'{Path(video or ".").parent}/', '')
 
+# %% ../nbs/84_app.ipynb #4270e15a
 def build_app():
     "The page, as Gradio's Blocks; ImportError says how to get Gradio"
     try: import gradio as gr
@@ -111,6 +112,7 @@ def build_app():
         start.click(go, [video, height, point, model, mirror, speed], [report, film, files, said], concurrency_limit=2)
     return page
 
+# %% ../nbs/84_app.ipynb #a3f941a9
 @documented()
 @says_what_is_wrong
 def runningpose_app(

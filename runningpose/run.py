@@ -159,7 +159,7 @@ def _score(data, people, lifter, by_subject):
         if by_subject or len(people)>1: print(f'{who}:')
         runningpose_evaluate(data, who, lifter or shipped_checkpoint())
 
-# %% ../nbs/83_run.ipynb #c4f3a77b
+# %% ../nbs/83_run.ipynb #c1ea73f7
 def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render_, viz, by_subject, curves, no_flip, **train):
     people = [w.strip() for w in (subjects_test or '').split(',') if w.strip()]
     if evaluate and resume: raise ValueError('--resume and --evaluate exclude each other')
@@ -179,8 +179,9 @@ def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render
     made = render(kp, lifter, video, viz['output'], viz['export'], viz['height'], viz['size'], viz['skip'], max(1, viz['downsample']))
     print('\n'.join(map(str, made)))
 
+# %% ../nbs/83_run.ipynb #fa0343c0
 @says_what_is_wrong
-def runningpose_run(): 
+def runningpose_run():
     "Read the command line"
     refuse_gone(sys.argv[1:]); return _documented_run()
 

@@ -69,7 +69,7 @@ def view(
     uv[:,HALPE.index(*BACKEND_LACKS[lacks])] = np.nan
     return poses_dataset(uv, fps=fps, image_width=cam.width, image_height=cam.height), true
 
-# %% ../../nbs/lifting/46_evaluate.ipynb #04437583
+# %% ../../nbs/lifting/46_evaluate.ipynb #fcd866fe
 def _relative(p): return p-p[:,RP.index('LTrochanterMajor','RTrochanterMajor')].mean(1, keepdims=True)
 
 ANGLES = ('knee', 'hip', 'ankle', 'trunk')
@@ -98,6 +98,7 @@ def strike_height_error(
         out += list(np.abs(p-t)[find_peaks(-t, prominence=.1)[0]])
     return float(np.nanmean(out)) if out else np.nan
 
+# %% ../../nbs/lifting/46_evaluate.ipynb #ad2474bc
 def score(
     pred: np.ndarray, # Lifted joints, m, camera frame, shape (T, 22, 3)
     true: np.ndarray, # True joints, m, camera frame, shape (T, 22, 3)
@@ -113,6 +114,7 @@ def score(
     mm = {k: 1000*v for k,v in (out | {n: e for n,e,u in zip(RP.keypoints, each, use) if u}).items()}
     return mm | angle_errors(p, t, np.asarray(up))
 
+# %% ../../nbs/lifting/46_evaluate.ipynb #99184b8e
 def as_22(
     pose3d: xr.Dataset, # 3D pose data set
 ) -> np.ndarray: # Its joints among runningpose_22, m, NaN for those that it lacks, shape (T, 22, 3)

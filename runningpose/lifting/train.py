@@ -34,7 +34,7 @@ def learning_rate(
     up = min(1., (step+1)/warmup); frac = min(1., step/max(1, steps))
     return peak*up*(.01 + .99*.5*(1+torch.cos(torch.tensor(torch.pi*frac)).item()))
 
-# %% ../../nbs/lifting/44_train.ipynb #c008
+# %% ../../nbs/lifting/44_train.ipynb #f7ee0769
 def join_processes(
     device: str = 'cpu', # 'cpu' or 'cuda'
 ) -> tuple: # (rank, number of processes)
@@ -57,6 +57,7 @@ def same_shape(
     if shape(old)!=shape(cfg): raise CheckpointError(f'{path} is {shape(old)}, but {shape(cfg)} is to be trained: a start needs the same shape')
     return net
 
+# %% ../../nbs/lifting/44_train.ipynb #15a1ed5f
 class Trainer:
     "Network, optimiser, averaged weights and source of chance of one run"
     def __init__(self,

@@ -248,7 +248,7 @@ def find(
         elif f.fits(p, frame.time): return f.move(p, frame)
     return None
 
-# %% ../../nbs/pose2d/32_follow.ipynb #1de0332a
+# %% ../../nbs/pose2d/32_follow.ipynb #25945a05
 BACK = 15 # frames gone through backwards from the first sight
 
 def backwards(
@@ -266,6 +266,7 @@ def backwards(
         out.append(b.move(q, g))
     return out
 
+# %% ../../nbs/pose2d/32_follow.ipynb #5f54d19a
 def follow_live(
     f: Follower, # Networks and track
     frames, # `Frame`s in order
