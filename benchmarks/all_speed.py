@@ -18,7 +18,7 @@ def one(line):
     "What a script prints; RuntimeError if it fails"
     r = subprocess.run([sys.executable, *line.split()], cwd=HERE, capture_output=True, text=True, env=os.environ | dict(TQDM_DISABLE='1'))
     if r.returncode: raise RuntimeError(f'{line} failed: {r.stderr.strip().splitlines()[-1]}')
-    return re.sub(r'/tmp/\S+', 'film.mp4', r.stdout).strip()
+    return re.sub(r"/tmp/[^\s',)]+", 'film.mp4', r.stdout).strip()
 
 @call_parse
 def main():

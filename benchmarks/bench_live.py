@@ -28,7 +28,7 @@ def main(
 ):
     "Print the rate as a ratio to the goal, and what is dropped in real time"
     with tempfile.TemporaryDirectory() as d:
-        film = at_1080(fetch('sample'), Path(d)/'film.mp4', frames); print(probe(film))
+        film = at_1080(fetch('sample'), Path(d)/'film.mp4', frames); print(f"{probe(film).frames} frames of 1080p")
         for real in (False, True):
             r = run_live(film, Path(d)/f'live{real}', model=model, real_time=real, say=lambda s: None)
             print('real time' if real else 'as fast as it goes', r, f'= {r["frames_per_second"]/goal:.2f} of the goal')
