@@ -63,10 +63,18 @@ def draw_angles(
         box[:] = 255-(255-box)//4; draw_text(img, text, (x, y), size, (40, 44, 52), True, 'right' if left else 'left')
     return img
 
-# %% ../../nbs/show/62b_keyframes.ipynb #bfebe423
+# %% ../../nbs/show/62b_keyframes.ipynb #545fcc0b
 def _cut(frame, middle, tall, height):
     "The picture around a point, `tall` px of the film in `height` px; and how film px become px of the cut"
     w,k = round(height*.8), tall/height; m = np.array([[k, 0, middle[0]-w*k/2], [0, k, middle[1]-tall/2]]); return frame.warp(m, w, height), m
+
+def _frames_at(video, times):
+    "The first frame at or after each of some rising times, s on the film's clock, in one pass from the first to the last"
+    out: list = []; frames = read_frames(video, start=max(0., times[0]), progress=False)
+    for f in frames:
+        while len(out)<len(times) and f.time>=times[len(out)]-1e-6: out.append(f)
+        if len(out)==len(times): break
+    frames.close(); return out
 
 def key_frames(
     video, # Video file
@@ -82,11 +90,11 @@ def key_frames(
     seen = np.isfinite(y).any(1); half = convert(xy, skel, 'halpe_26') if skel!='halpe_26' else xy; out = []
     if not seen.any(): return []
     tall = 1.35*np.nanquantile(np.nanmax(y[seen], 1)-np.nanmin(y[seen], 1), .9)
-    for side,what,when in [(s, m, w) for s in sides for m,w in key_times(events, s).items()]:
-        i = int(np.argmin(abs(t-when)))
-        if not seen[i]: continue
-        frames = read_frames(video, start=max(0., slow*float(t[i])-.004), progress=False); f = next(frames); frames.close()
-        mid = np.nanmin(xy[i], 0)/2+np.nanmax(xy[i], 0)/2; img,m = _cut(f, mid, tall, height); into = lambda p, m=m: (p-m[:,2])/m[0,0]
-        draw_skeleton(img, into(xy[i]), skel, conf[i], width=max(2, height//140)); at = int(np.argmin(abs(angles.index.to_numpy()-when)))
-        out.append((side, what, when, draw_angles(img, into(half[i]), angles.iloc[at].to_dict(), side)))
+    for side in sides:
+        todo = [(what, when, i) for what,when in key_times(events, side).items() if seen[i := int(np.argmin(abs(t-when)))]]
+        shots = _frames_at(video, [slow*float(t[i])-.004 for _,_,i in todo]) if todo else []
+        for (what,when,i),f in zip(todo, shots, strict=False):
+            mid = np.nanmin(xy[i], 0)/2+np.nanmax(xy[i], 0)/2; img,m = _cut(f, mid, tall, height); into = lambda p, m=m: (p-m[:,2])/m[0,0]
+            draw_skeleton(img, into(xy[i]), skel, conf[i], width=max(2, height//140)); at = int(np.argmin(abs(angles.index.to_numpy()-when)))
+            out.append((side, what, when, draw_angles(img, into(half[i]), angles.iloc[at].to_dict(), side)))
     return out
