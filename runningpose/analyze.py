@@ -6,8 +6,8 @@
 __all__ = ['RESULT_FILES', 'OutputError', 'check_out', 'finished_folder', 'step_rate', 'slow_motion', 'how_filmed', 'limits',
            'Analysis', 'run_facts', 'analyze', 'write_results']
 
-# %% ../nbs/70_analyze.ipynb #1420398d
-import json, platform, shutil, sys, tempfile, time
+# %% ../nbs/70_analyze.ipynb #debc7765
+import json, platform, re, shutil, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -128,7 +128,12 @@ def how_filmed(
     if info.variable: out.append('The frame rate varies; the true time of each frame is used.')
     return out
 
-# %% ../nbs/70_analyze.ipynb #57442331
+# %% ../nbs/70_analyze.ipynb #dc92c0a6
+def _followed(raw): # Whom `select` meant, in words
+    s = str(raw.attrs.get('select', 'largest')); n = [str(round(float(v))) for v in re.findall(r'-?[\d.]+', s)]
+    if len(n) in (2, 4): return f'the one {"at" if len(n)==2 else "in the box"} {", ".join(n)} px'
+    return s if n else f'the {s}'
+
 def limits(
     info: VideoInfo, # The video
     raw: xr.Dataset, # 2D keypoints as found
@@ -140,7 +145,7 @@ def limits(
     "What a reader has to know before trusting the numbers"
     out, a = [], world.attrs; pos = pose_arrays(raw)[0]; lost = np.isnan(pos).all((1,2)).mean()
     assumed = lambda k: str(a.get(k, '')).startswith('assumed')
-    if assumed('scale_source'): out.append(f'No stature was given: lengths and speeds assume {a["height"]:.2f} m.')
+    if assumed('scale_source'): out.append(f'No stature was given (--height): lengths and speeds assume {a["height"]:.2f} m.')
     if assumed('camera_source'): out.append(f'The camera is not calibrated ({a["camera_source"]}): path and distance are approximate.')
     if (tilt := a.get('tilt_deg', 0))>5: out.append(f'The camera was held about {tilt:.0f}° off level, as the motion shows; this is put right, to about 2°.')
     if a.get('view_deg', 90)<35:
@@ -148,7 +153,7 @@ def limits(
     if none := sorted({k.split()[0] for k,why in metrics.attrs.get('reasons', {}).items() if 'not given' in why}):
         out.append(f'Not given, because this view or clip does not show it: {", ".join(n.replace("_", " ") for n in none)}.')
     if info.missing: out.append(f'The file was cut off: {info.missing} of {info.missing+info.frames} frames are missing.')
-    if raw.attrs.get('people', 1)>1: out.append(f'{raw.attrs["people"]} people were seen; one was followed ({raw.attrs.get("select", "largest")}).')
+    if raw.attrs.get('people', 1)>1: out.append(f'{raw.attrs["people"]} people were seen; one was followed, {_followed(raw)} (--select chooses another).')
     if why := raw.attrs.get('select_unsure'): out.append(f'Whether it is the right person throughout is not certain: {why}.')
     if (n := kp.attrs.get('clean_swapped', 0))>.05*kp.sizes['time']:
         surer = '' if kp.attrs.get('clean_mirrored') else '; a second look makes it surer (--mirror)'
@@ -157,6 +162,8 @@ def limits(
     if a.get('straightness', 1)<.8: out.append('The direction of the run is unsure: the runner may turn.')
     out += slow_motion(info, kp, metrics)+how_filmed(info, raw)
     if lost>0: out.append(f'Nobody was found in {100*lost:.0f} % of the frames.')
+    if odd := metrics.attrs.get('odd_steps', 0):
+        out.append(f'{odd} of the steps {"is" if odd==1 else "are"} unlike the others and left out of the means; steps.csv has all.')
     strikes = int((events.event=='foot_strike').sum())
     if strikes<6: out.append(f'Only {strikes} foot strikes were found: step metrics rest on very few steps.')
     return out + ['The 3D pose comes from one camera. See the model card for how far that can be trusted.']

@@ -73,11 +73,11 @@ def sentence(
     "A mistake without the folder into which the page copied the video"
     return str(e).replace(f'{Path(video or ".").parent}/', '')
 
-# %% ../nbs/84_app.ipynb #4270e15a
+# %% ../nbs/84_app.ipynb #16da5cf1
 def build_app():
     "The page, as Gradio's Blocks; ImportError says how to get Gradio"
     try: import gradio as gr
-    except ImportError: raise ImportError('the app needs Gradio: pip install "runningpose[app]"') from None
+    except ImportError: raise ImportError('the app needs Gradio: pip install gradio, or in a clone pip install -c constraints.txt ".[app]"') from None
     wait = gr.Progress()
     def shown(video): # a video was dropped
         try: pic = first_picture(video) if video else None

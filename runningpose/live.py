@@ -146,7 +146,7 @@ class Window:
         with self.fresh: self.fresh.notify_all()
     def close(self): self.open = False; self.server.shutdown(); self.server.server_close()
 
-# %% ../nbs/71_live.ipynb #194abfbe
+# %% ../nbs/71_live.ipynb #54fc5ae8
 def run_live(
     source, # Number of a camera, address of a stream, or a video file
     out=None, # Folder for what is recorded: live.mp4, keypoints2d.nc, pose3d.nc, angles.csv, run.json; nothing is kept without it
@@ -162,12 +162,12 @@ def run_live(
     "Follow a runner live; LiveError or FileNotFoundError if there are no pictures"
     frames,fps,counts = open_source(source, real_time); net = BlazePose(model); win = Window() if window else None
     view: LiveView|None = None; film: VideoWriter|None = None; t0 = 0.
-    if win: say(f'open {win.address} in a browser; Ctrl-C ends it')
     threads = torch.get_num_threads(); torch.set_num_threads(1) # the lifter's steps are small, and BlazePose needs the cores
     with finished_folder(out) if out else _nowhere() as d:
         try:
             for frame,points in follow_live(Follower(net, fps), frames):
                 if view is None:
+                    if win: say(f'open {win.address} in a browser; Ctrl-C ends it')
                     view = LiveView(frame.width, frame.height, fps, height, fov, checkpoint); t0 = time.perf_counter()
                     film = VideoWriter(d/'live.mp4', view.size[0]+view.panel[0], view.size[1], fps, preset='ultrafast', crf=26) if d else None
                 view.push(frame.time, points); pic = view.draw(frame)

@@ -6,8 +6,9 @@
 __all__ = ['GONE', 'refuse_gone', 'find_2d', 'find_lifter', 'pick_subject', 'export_joints', 'render', 'plot_history',
            'runningpose_run']
 
-# %% ../nbs/83_run.ipynb #ba957378
+# %% ../nbs/83_run.ipynb #cdae3259
 import json, sys
+from functools import wraps
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
@@ -179,15 +180,19 @@ def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render
     made = render(kp, lifter, video, viz['output'], viz['export'], viz['height'], viz['size'], viz['skip'], max(1, viz['downsample']))
     print('\n'.join(map(str, made)))
 
-# %% ../nbs/83_run.ipynb #fa0343c0
-@says_what_is_wrong
-def runningpose_run():
-    "Read the command line"
-    refuse_gone(sys.argv[1:]); return _documented_run()
+# %% ../nbs/83_run.ipynb #ee9f3451
+def _refusing(f): # a command that first looks for flags that are gone
+    @wraps(f)
+    def inner(*args, **kw):
+        if not (args or kw): refuse_gone(sys.argv[1:])
+        return f(*args, **kw)
+    return inner
 
+@says_what_is_wrong
+@_refusing
 @documented(d='dataset', k='keypoints', c='checkpoint', r='resume', ste='subjects_test', e='epochs', b='batch_size', lr='learning_rate', arc='architecture',
             ch='channels', no_tta='no_test_time_augmentation')
-def _documented_run(
+def runningpose_run(
     dataset:str='custom', # Data set: custom or runningpose for videos; for training and scoring a folder of runningpose_build_dataset
     keypoints:str=None, # Name of the 2D keypoints: data_2d_custom_NAME.npz
     checkpoint:str='checkpoint', # Folder of the lifters
@@ -207,8 +212,8 @@ def _documented_run(
     fps:float=30., # Frames a second of keypoints that do not know their times
     render:bool=False, # Make the film
     viz_subject:str=None, # Which video of the data set
-    viz_action:str=None, # custom
-    viz_camera:int=0, # 0
+    viz_action:str=None, # Which action of the video; there is one, custom
+    viz_camera:int=0, # Which camera of the video; there is one, 0
     viz_video:str=None, # The film to draw on
     viz_skip:int=0, # Frames of the film before the first keypoints
     viz_output:str=None, # Film to write, .mp4 or .gif

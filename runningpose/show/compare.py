@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['load_result', 'compare_metrics', 'sides_as_runs', 'curve_svg', 'write_comparison']
 
-# %% ../../nbs/show/64_compare.ipynb #0e4fc05d
+# %% ../../nbs/show/64_compare.ipynb #5b5dba56
 import json
 from html import escape
 from pathlib import Path
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 from ..skeleton import SIDE_COLOURS
 from .figures import angle_title
 from .tables import *
@@ -26,14 +27,15 @@ def load_result(
     run = json.loads((f/'run.json').read_text(encoding='utf-8'))
     return dict(name=f.name, metrics=pd.read_csv(f/'metrics.csv'), cycles=pd.read_csv(f/'cycles.csv'), run=run)
 
-# %% ../../nbs/show/64_compare.ipynb #35c14564
+# %% ../../nbs/show/64_compare.ipynb #98e18dd3
 def compare_metrics(
     a: pd.DataFrame, # Table of `gait_metrics` of the first
     b: pd.DataFrame, # and of the second
 ) -> pd.DataFrame: # metric, side, unit, a, b, difference (b less a), margin (half of its 95 % interval), clear, confidence (the lower)
     "Metrics of two runs, matched by name and side"
     m = a.merge(b, on=['metric', 'side'], suffixes=('_a', '_b'), sort=False); d = m.value_b-m.value_a
-    se = np.sqrt(m.sd_a**2/m.n_a+m.sd_b**2/m.n_b); margin = 2*se
+    u,v = m.sd_a**2/m.n_a, m.sd_b**2/m.n_b; df = (u+v)**2/(u**2/(m.n_a-1).clip(lower=1)+v**2/(m.n_b-1).clip(lower=1)).clip(lower=1e-30)
+    margin = (u+v)**.5*student.ppf(.975, df.clip(lower=1)); margin = margin.where((m.n_a>1) & (m.n_b>1))
     return pd.DataFrame(dict(metric=m.metric, side=m.side, unit=m.unit_a, a=m.value_a, b=m.value_b, difference=d, margin=margin, clear=d.abs()>margin,
                              confidence=m[['confidence_a', 'confidence_b']].min(axis=1)))
 
@@ -65,10 +67,10 @@ def curve_svg(
     name = escape(title)
     return f'<figure><figcaption>{name}</figcaption><svg viewBox="0 0 300 120" role="img" aria-label="{name}">{zero}{"".join(out)}{ticks}</svg></figure>'
 
-# %% ../../nbs/show/64_compare.ipynb #d3f6df5a
+# %% ../../nbs/show/64_compare.ipynb #72450f3f
 _STYLE = '''body{font:16px/1.45 system-ui,sans-serif;margin:1rem auto;max-width:72rem;padding:0 1rem;color-scheme:light dark}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .8rem .35rem 0;border-bottom:1px solid #8884;vertical-align:top}
-td small{display:block;opacity:.7}.scroll{overflow-x:auto}.clear{font-weight:700}.low{opacity:.55}
+td small,th small{display:block;opacity:.7;font-weight:400}.scroll{overflow-x:auto}.clear{font-weight:700}.low{opacity:.55}
 .curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,19rem),1fr));gap:1rem}figure{margin:0}svg{width:100%;background:#8881;border-radius:6px}
 svg text{font-size:10px;fill:currentColor;opacity:.7}'''
 
@@ -77,7 +79,19 @@ def _row(r):
     margin = f'<small>± {number(r.margin, like=max(abs(r.a), abs(r.b)))}</small>' if np.isfinite(r.margin) else ''
     side = '' if r.side=='both' else f' <span style="color:{SIDE_COLOURS[r.side]}">{r.side}</span>'
     return [f'<td>{words(r.metric)}{side}<small>{escape(str(r.unit))}</small></td>', f'<td>{number(r.a)}</td>', f'<td>{number(r.b)}</td>',
-            f'<td class="{"clear" if r.clear else ""}{low}">{d}{margin}</td>', f'<td>{number(r.confidence)}</td>']
+            f'<td class="{"clear" if r.clear else low}">{d}{margin}</td>', f'<td>{number(r.confidence)}</td>']
+
+def _about(*results): # What each is, and whether they can be compared
+    line,gaits = [],[]
+    for r in results:
+        f,v = r['run'].get('facts', {}), r['metrics'].set_index(['metric', 'side']).value; gaits.append(f.get('gait'))
+        made = str(r['run'].get('made', ''))[:10]
+        tell = [f.get('gait'), f'{v["speed","both"]:.2f} m/s' if ('speed', 'both') in v and np.isfinite(v['speed','both']) else '',
+                f'seen from {f["view_deg"]:.0f}°' if 'view_deg' in f else '', made]
+        words_ = escape(', '.join(map(str, filter(None, tell)))) or '–'; line.append(f'<li><b>{escape(str(r["name"]))}</b>: {words_}</li>')
+    apart = 'walk' in gaits and len(set(gaits))>1
+    odd = '<p><b>One is walking, the other is not: most of these differences are that.</b></p>' if apart else ''
+    return f'<ul>{"".join(line)}</ul>{odd}'
 
 def write_comparison(
     path, # File to write, .html
@@ -91,10 +105,11 @@ def write_comparison(
     for angle in dict.fromkeys(first['cycles'].angle):
         tabs = [t[t.angle==angle] for t in (first['cycles'], second['cycles'])]
         if all(map(len, tabs)): curves.append(curve_svg(tabs, angle_title(angle)))
-    table = html_table(['Metric', *names, 'Difference', 'Confidence'], [_row(r) for r in c.itertuples()])
+    table = html_table(['Metric', *names, 'Difference', 'Confidence<small>the lower of the two</small>'], [_row(r) for r in c.itertuples()])
     notes = [f'<li>{n}: {escape(str(w))}</li>' for r,n in zip((first, second), names, strict=True) for w in r['run'].get('warnings') or []]
     page = f'''<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{names[0]} and {names[1]}</title><style>{_STYLE}</style><h1>{names[0]} and {names[1]}</h1>
+{_about(first, second)}
 <p>Difference: the second less the first, with half of its 95 % interval from the scatter of the steps; bold where that leaves out zero. Steps of one run
 are alike, and what the camera gets wrong it gets wrong in all of them: a difference that is not bold says nothing, and a bold one is not yet proof.</p>
 {table}<h2>Mean strides</h2><p>Full: {names[0]}; dashed: {names[1]}. From a foot strike (left edge) to the next of the same foot, degrees.</p>

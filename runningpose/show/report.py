@@ -59,18 +59,20 @@ def _strides(angles, events, columns):
                          off=round(off, 1) if np.isfinite(off) else None)
     return out
 
-# %% ../../nbs/show/63_report.ipynb #10ff7367
+# %% ../../nbs/show/63_report.ipynb #55cc9d57
 def report_data(
     kp2d: xr.Dataset, # 2D pose data set
     pose3d: xr.Dataset, # 3D pose data set, world or camera frame
     angles: pd.DataFrame, # Joint angles, degrees, index time (s)
     events: pd.DataFrame, # Gait events
     limit: int = DATA_BYTES, # Bytes the numbers may take
+    norms: bool = True, # Whether published points belong beside the curves
 ) -> dict: # What the page's script reads; every value is plain JSON
     "Poses, curves and events for the page"
     step = thinning(pose3d.sizes['time'], pose3d.sizes['keypoint'], angles.shape[1], limit)
     xyz = upright(pose3d)[::step]; t = pose3d.time.values[::step]; skel = skeleton(pose3d.attrs['skeleton']); root = follow(xyz)
-    running = events.attrs.get('gait', 'run')=='run'; half = .51*step*float(np.median(np.diff(pose3d.time.values))) if pose3d.sizes['time']>1 else .02
+    running = norms and (events.attrs.get('gait') or 'run')=='run'
+    half = .51*step*float(np.median(np.diff(pose3d.time.values))) if pose3d.sizes['time']>1 else .02
     at = lambda table: table.reindex(t, method='nearest', tolerance=half)
     sure = at(pd.Series(pose_arrays(kp2d)[1].mean(1), kp2d.time.values)); curves = at(angles)
     body = xyz-np.concatenate([root, np.zeros((len(root), 1))], 1)[:,None]
@@ -131,7 +133,7 @@ def limits(
     if step>1: out.append(f'To keep this file small it holds one frame of {step}; the tables come from all of them.')
     return out
 
-# %% ../../nbs/show/63_report.ipynb #52b246d9
+# %% ../../nbs/show/63_report.ipynb #02227fed
 def jpeg_text(
     rgb: np.ndarray, # Picture, shape (H, W, 3)
     width: int = 720, # Widest it may be, px
@@ -148,6 +150,10 @@ def _film(name): # Name of the film beside the report
       <video id="video" src="{src}" muted playsinline preload="auto" aria-label="The film with the skeleton"></video>
       <p class="small">The film with the skeleton; it plays along with the figure.
       <a class="screen" href="{src}">Open the film</a></p></div>'''
+
+def _near_norm(metrics): # The published points are of 2.5 m/s: not for a walk, nor for a fast run
+    v = pd.to_numeric(metrics[metrics.metric=='speed'].value, errors='coerce').dropna()
+    return (metrics.attrs.get('gait') or 'run')=='run' and (not len(v) or 1.5<=v.iloc[0]<=3.5)
 
 def _steps(steps): return f'<section><details><summary>Step by step ({len(steps)})</summary>{steps_table(steps)}</details></section>'
 
@@ -175,7 +181,7 @@ def write_report(
     frames: list|None = None, # Key frames: side, moment, time in s, RGB picture
 ) -> Path: # The path written
     "Write the report as one HTML file that needs no network"
-    path = Path(path); data = report_data(kp2d, pose3d, angles, events); said = limits(run, pose3d, data['step'])
+    path = Path(path); data = report_data(kp2d, pose3d, angles, events, norms=_near_norm(metrics)); said = limits(run, pose3d, data['step'])
     if overlay is None and path.with_name('overlay.mp4').exists(): overlay = 'overlay.mp4'
     parts = dict(
         title=escape(title or video_name(run)), data=to_json(data), video=_film(overlay) if overlay else '',

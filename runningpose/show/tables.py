@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['LOW', 'STEP_COLUMNS', 'number', 'html_table', 'words', 'metrics_table', 'steps_table', 'events_table', 'made_table']
 
-# %% ../../nbs/show/63a_tables.ipynb #870881ef
+# %% ../../nbs/show/63a_tables.ipynb #0e6b4503
 from html import escape
 import numpy as np
 import pandas as pd
 from ..gait.metrics import symmetry
-from ..gait.steps import UNITS
+from ..gait.steps import DEFINITIONS, UNITS
 
 # %% ../../nbs/show/63a_tables.ipynb #9236e30d
 def number(
@@ -30,7 +30,7 @@ def html_table(head, rows): # Cells are finished HTML
 
 def words(name): return escape(str(name).replace('_', ' '))
 
-# %% ../../nbs/show/63a_tables.ipynb #0638395a
+# %% ../../nbs/show/63a_tables.ipynb #b3df4196
 LOW = .5 # Confidence below which a value is printed pale
 
 def _why(reasons): # The penalties that weigh most, as words
@@ -43,15 +43,17 @@ def _metric_cell(rows, reasons, both=False):
     if low and (why := _why(reasons.get(f'{m.metric} {m.side}', {}))): notes.append(escape(why))
     return f'<td class="{"v low" if low else "v"}"{" colspan=3"*both}><span>{number(m.value)}{sd}</span><small>{" · ".join(notes)}</small></td>'
 
-def _difference(left, right, unit, angle):
-    "Cell of left less right"
+def _difference(left, right, unit, angle, sure):
+    "Cell of left less right, as pale as the less sure of the two"
     if not np.isfinite(left-right): return '<td class="v">–</td>'
-    sa = f'<small>symmetry {number(angle)} %</small>' if unit!='deg' and np.isfinite(angle) and min(left, right)>0 else ''
-    return f'<td class="v"><span>{"+" if left-right>0 else ""}{number(left-right, like=max(abs(left), abs(right)))}</span>{sa}</td>'
+    sa = f'<small>symmetry angle {abs(angle):.1f} %</small>' if unit!='deg' and np.isfinite(angle) and min(left, right)>0 else ''
+    kind = 'v' if sure>=LOW else 'v low'
+    return f'<td class="{kind}"><span>{"+" if left-right>0 else ""}{number(left-right, like=max(abs(left), abs(right)))}</span>{sa}</td>'
 
 def _label(name, unit, both=()): # Name, unit and, beside the sides, the value of both together
     mean = f' · both {number(both.value.iloc[0])}' if len(both) and np.isfinite(both.value.iloc[0]) else ''
-    return f'<td>{words(name)}<small>{escape(unit)}{mean}</small></td>'
+    about = 'how long both feet are on the ground' if name=='double_support_time' else DEFINITIONS.get(name, '')
+    unit = {'1': 'share', 'deg': '°'}.get(unit, unit); return f'<td title="{escape(about)}">{words(name)}<small>{escape(unit)}{mean}</small></td>'
 
 def metrics_table(
     metrics: pd.DataFrame, # Columns metric, side, value, unit, sd, n, confidence, norm_low, norm_high
@@ -59,20 +61,26 @@ def metrics_table(
     "The metrics: right, left and their difference, or both sides together, and the usual range"
     if len(metrics)==0: return '<p>No metrics could be computed.</p>'
     numeric = ('value', 'sd', 'n', 'confidence', 'norm_low', 'norm_high'); reasons = metrics.attrs.get('reasons', {})
+    if metrics.attrs.get('gait')=='walk':                                               # both feet down: the flight is negative
+        f = metrics.metric=='flight_time'; both = metrics.assign(value=metrics.value.where(~f, -metrics.value)); both.attrs = metrics.attrs
+        metrics = both.replace({'metric': {'flight_time': 'double_support_time'}})
     m, rows = metrics.assign(**{c: pd.to_numeric(metrics[c], errors='coerce') for c in numeric}), []; sym = symmetry(m)
     for name,g in m.groupby('metric', sort=False):
         lo,hi = (g[c].dropna() for c in ('norm_low', 'norm_high')); u = str(g.unit.iloc[0]) if pd.notna(g.unit.iloc[0]) else ''
         usual = f'{number(lo.iloc[0], like=hi.iloc[0])} to {number(hi.iloc[0])}' if len(lo) and len(hi) else '–'
         one,two = g[~g.side.isin(['right', 'left'])], [g[g.side==s] for s in ('right', 'left')]
         if any(map(len, two)):
-            d = _difference(sym.left[name], sym.right[name], u, sym.symmetry_angle[name])
+            d = _difference(sym.left[name], sym.right[name], u, sym.symmetry_angle[name], min(t.confidence.min() for t in two if len(t)))
             rows.append([_label(name, u, one), *(_metric_cell(t, reasons) for t in two), d, f'<td>{usual}</td>'])
         else: rows.append([_label(name, u), _metric_cell(one, reasons, both=True), f'<td>{usual}</td>'])
     head = ['Metric', '<span class="right">Right</span>', '<span class="left">Left</span>', 'L − R', 'Usual range']
-    source = metrics.attrs.get('norm_source') or 'studies of other runners'
+    source = metrics.attrs.get('norm_source') or ('studies of other runners' if m.norm_low.notna().any() else 'none was found for this gait and speed')
+    said = ''.join(f'<dt>{words(n)}</dt><dd>{escape(DEFINITIONS[n])}</dd>' for n in dict.fromkeys(m.metric) if n in DEFINITIONS)
     return html_table(head, rows)+f'''<p class="small">Value ± standard deviation between steps or strides; n is how many were measured;
         conf. is the confidence from 0 to 1, and values below {LOW:g} are printed pale, with what weighs most against them.
-        The usual range: {escape(source)}; outside it is not wrong.</p>'''
+        The usual range: {escape(source)}; outside it is not wrong. The symmetry angle (Zifchock 2008) is 0 % for alike sides, 100 % for opposite ones.
+        What confidence is made of: the camera's view, the number of steps and their scatter, how surely the events and points were seen, frame rate, scale.</p>
+        <details><summary class="small">What the words mean</summary><dl class="small">{said}</dl></details>'''
 
 # %% ../../nbs/show/63a_tables.ipynb #f0da6e14
 STEP_COLUMNS = ('contact_time', 'flight_time', 'step_time', 'step_length', 'speed', 'vertical_oscillation', 'overstride', 'foot_strike_angle',
