@@ -86,12 +86,13 @@ def _batch(videos, out, scheduler, overlay, progress, options):
     print(f'{n.get("done", 0)} analysed, {n.get("reused", 0)} done before, {n.get("failed", 0)} failed: {out}/index.html, {out}/summary.csv')
     if n.get('failed'): sys.exit(1)
 
-# %% ../nbs/80_cli.ipynb #5bae265b
+# %% ../nbs/80_cli.ipynb #bfb31f9e
 @documented()
 @says_what_is_wrong
 def runningpose_compare(
     results:Param('Two folders that runningpose wrote, the earlier or first one first; of one folder, right is compared with left', str, nargs='+'),
-    out:str=None, # File to write; FIRST_SECOND.html when not given
+    out:str=None, # File to write; FIRST_SECOND_compared.html when not given
+    film:str=None, # Film to write besides, .mp4: the two above each other, in step at the first right foot strike
 ):
     "Two runs side by side in one HTML file: before and after, two runners, or right and left"
     if len(results)>2: raise ValueError(f'{len(results)} folders are given; two can be compared')
@@ -99,7 +100,9 @@ def runningpose_compare(
     if len(found)==2 and found[0]['name']==found[1]['name']:
         for r,f in zip(found, results, strict=True): r['name'] = f
     two = found if len(found)==2 else sides_as_runs(found[0]); name = '_'.join(Path(r).name for r in results)
+    if film and len(results)<2: raise ValueError('--film needs two folders')
     print(write_comparison(out or f'{name}_compared.html', *two).absolute())
+    if film: print(compare_film(results[0], results[1], film).absolute())
 
 # %% ../nbs/80_cli.ipynb #32678d2a
 @documented()
