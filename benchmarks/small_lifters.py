@@ -53,7 +53,7 @@ def main(
         df = pd.DataFrame(rows); print(df.pivot(index='seed', columns='network', values=['MPJPE', 'P_MPJPE', 'cpu_s']).round(1).to_string(), '\n')
         print(df.groupby('network')[['MPJPE', 'P_MPJPE', 'cpu_s']].agg(['mean', 'std']).round(1).to_string(), '\n', flush=True)
     rows = []
-    for batch, frames in ((64, 16), (128, 1)):
+    for batch, frames in ((32, 64), (64, 16), (96, 8), (128, 1)):
         name = f'{"dense" if frames>1 else "strided"}, {batch} windows of {frames}'
         tr = Trainer(train, LifterConfig('tcn', (3,3,3,3), 2*channels), 10**6, batch=batch, frames=frames)
         if frames==1: strided(tr)

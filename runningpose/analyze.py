@@ -216,7 +216,7 @@ def _timed(run, stage, progress):
     elif progress and sys.stderr.isatty(): print(f'{stage} …', file=sys.stderr)
     t = time.perf_counter(); yield; run['timings'][stage] = round(time.perf_counter()-t, 3)
 
-# %% ../nbs/70_analyze.ipynb #dedbfa35
+# %% ../nbs/70_analyze.ipynb #538ce6dc
 def analyze(
     video, # Video file of one runner
     out=None, # Folder for the results; nothing is written without it
@@ -241,7 +241,7 @@ def analyze(
     options = dict(backend=backend, model=model, select=select, box=box, mirror=mirror or None, start=start, end=end, real_fps=real_fps, height=height, fov=fov,
                    treadmill=treadmill, speed=speed, distance=distance, checkpoint=checkpoint and str(checkpoint))
     if out is not None: out = check_out(out)
-    check_height(height); info = probe(video); slow_factor(info, real_fps); run = run_facts(info, options)
+    check_height(height); check_known(speed, distance); info = probe(video); slow_factor(info, real_fps); run = run_facts(info, options)
     camera = phone_camera(info.width, info.height, fov); lifter(checkpoint)
     with _timed(run, '2D keypoints', progress):
         which: dict = {'model': model} if model else {}

@@ -26,7 +26,7 @@ from .poses import *
 from .show.overlay import *
 from .video import *
 
-# %% ../nbs/83_run.ipynb #b9bf6442
+# %% ../nbs/83_run.ipynb #a5037e8a
 GONE = {
     '-str --subjects-train': 'who is trained on stands in the data set: runningpose_build_dataset --validation and --test',
     '-sun --subjects-unlabeled --warmup --no-proj --linear-projection --downsample':
@@ -39,6 +39,7 @@ GONE = {
     '--dense': 'there are dilated networks only: -arc says how far they see',
     '--disable-optimizations': 'there is no second network for training: the same one gives all frames of a window',
     '--no-bone-length': 'the bones are part of the loss, and of constant length in what is lifted',
+    '-no-tta --no-test-time-augmentation': 'the lifter that ships looks once anyway, and a .bin is read as its authors read it, with both looks',
     '--no-eval': 'nobody is watched in training unless -ste names someone',
     '--checkpoint-frequency': 'a lifter is saved every 250 steps',
     '--viz-bitrate': 'the film has constant quality instead of a bit rate; --viz-size says how large it is',
@@ -52,7 +53,7 @@ def refuse_gone(
     for word in argv:
         if (f := word.split('=')[0]) in said: raise ValueError(f'{f} is not there any more: {said[f]}')
 
-# %% ../nbs/83_run.ipynb #3d131691
+# %% ../nbs/83_run.ipynb #0c9d460d
 def find_2d(
     dataset: str, # -d
     keypoints: str|None, # -k
@@ -62,7 +63,7 @@ def find_2d(
     where = [Path(d)/f'data_2d_{n}_{keypoints}.npz' for n in dict.fromkeys((dataset, 'custom')) for d in ('.', 'data')]
     if found := next((f for f in where if f.is_file()), None): return found
     have = ', '.join(sorted(f.name for d in ('.', 'data') for f in Path(d).glob('data_2d_*.npz')))
-    raise FileNotFoundError(f'there is no {where[0].name} or data_2d_custom_{keypoints}.npz in this folder or in data; '
+    raise FileNotFoundError(f'there is no {" or ".join(dict.fromkeys(f.name for f in where))} in this folder or in data; '
                             +(f'there are {have}' if have else 'runningpose_prepare_data_2d_custom makes one'))
 
 def find_lifter(
@@ -103,7 +104,7 @@ def export_joints(
                        frame='camera: x right, y down, z away from the camera', skeleton=pose3d.attrs['skeleton'])
     part.replace(path); return path
 
-# %% ../nbs/83_run.ipynb #15716038
+# %% ../nbs/83_run.ipynb #05a60283
 def _angles_json(angles, path):
     out = {c: [None if np.isnan(v) else round(float(v), 2) for v in angles[c]] for c in angles}
     path.write_text(json.dumps(dict(unit='degrees', time=[round(float(t), 4) for t in angles.index], angles=out)))
@@ -121,20 +122,20 @@ def render(
     progress: bool = True, # Show a bar
 ):
     "Lift one track; film and export"
-    fps = kp.attrs['fps']; kp = kp.assign_coords(time=kp.time+skip/fps); pose = lift(clean(kp), height, lifter); made = []
+    fps = kp.attrs['fps']; kp = clean(kp.assign_coords(time=kp.time+skip/fps)); pose = lift(kp, height, lifter); made = []
     if export: made.append(export_joints(pose.isel(time=slice(None, None, downsample)), export))
     if not output: return made
     if not video: raise ValueError('--viz-video is missing: the film to draw on')
     angles = events = None
     if pose.attrs['skeleton']=='runningpose_22':
-        events = gait_events(to_world(lift(light_copy(clean(kp)), height, lifter))); pose = to_world(pose); angles = joint_angles(pose)
+        events = gait_events(to_world(lift(light_copy(kp), height, lifter))); pose = to_world(pose); angles = joint_angles(pose)
     a,b = float(kp.time[0])-1e-3, float(kp.time[-1])+1e-3; out = Path(output)
     if out.suffix.lower() not in ('.mp4', '.gif'): raise ValueError(f'--viz-output {out.name}: the name must end in .mp4 or .gif')
-    overlay_video(video, clean(kp), pose, out, angles, events, height=round(90*size), start=max(0., a), end=b, fps=fps/downsample, progress=progress)
+    overlay_video(video, kp, pose, out, angles, events, height=round(90*size), start=max(0., a), end=b, fps=fps/downsample, progress=progress)
     if angles is not None: _angles_json(angles, out.with_name(out.stem+'_angles.json')); made.append(out.with_name(out.stem+'_angles.json'))
     return [out, *made]
 
-# %% ../nbs/83_run.ipynb #584f07bd
+# %% ../nbs/83_run.ipynb #41545b8d
 def plot_history(
     file, # NAME.history.json that training wrote
     out, # Picture to write
@@ -149,7 +150,7 @@ def _fit(data, folder, resume, epochs, batch, watch, curves, **kw):
     motions,_ = _training_data(data, None, watch)
     frames = 60*sum(motions.seconds.values() if hasattr(motions, 'seconds') else [m.seconds for m in motions])
     windows = max(1, round(batch/64)); steps = max(1, round(epochs*frames/(64*windows))); out = resume or str(Path(folder)/'runningpose')
-    Path(out).parent.mkdir(parents=True, exist_ok=True); print(f'{epochs} epochs of {frames:.0f} frames: {steps} steps of {windows} windows of 64 frames')
+    print(f'{epochs} epochs of {frames:.0f} frames: {steps} steps of {windows} windows of 64 frames')
     runningpose_train(data, out, steps=steps, batch=windows, frames=64, watch_person=watch, resume=bool(resume), **kw)
     if curves: plot_history(checkpoint_file(out, '.history.json'), Path(folder)/'training_curves.png')
 
@@ -160,8 +161,8 @@ def _score(data, people, lifter, by_subject):
         if by_subject or len(people)>1: print(f'{who}:')
         runningpose_evaluate(data, who, lifter or shipped_checkpoint())
 
-# %% ../nbs/83_run.ipynb #c1ea73f7
-def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render_, viz, by_subject, curves, no_flip, **train):
+# %% ../nbs/83_run.ipynb #d729ee96
+def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render_, viz, by_subject, curves, **train):
     people = [w.strip() for w in (subjects_test or '').split(',') if w.strip()]
     if evaluate and resume: raise ValueError('--resume and --evaluate exclude each other')
     if dataset=='h36m': raise ValueError('-d h36m: Human3.6M is not read here; -d takes a folder of runningpose_build_dataset, or custom for videos')
@@ -170,7 +171,6 @@ def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render
             raise ValueError('what shall be done? --evaluate lifter with --render or --viz-export, or -d FOLDER for training')
         return _fit(dataset, checkpoint, resume, watch=people[0] if people else None, curves=curves, **train)
     lifter = find_lifter(evaluate, checkpoint)
-    if no_flip: raise ValueError('-no-tta: the shipped kind of lifter looks once anyway, and a .bin is read as its authors read it, with both looks')
     if not (render_ or viz['output'] or viz['export']): return _score(dataset, people, lifter, by_subject)
     if not (viz['output'] or viz['export']): raise ValueError('--render needs --viz-output film.mp4 or --viz-export file.npz')
     if viz['action'] not in (None, 'custom') or viz['camera']!=0: raise ValueError('videos have the action custom and the camera 0')
@@ -180,7 +180,7 @@ def _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render
     made = render(kp, lifter, video, viz['output'], viz['export'], viz['height'], viz['size'], viz['skip'], max(1, viz['downsample']))
     print('\n'.join(map(str, made)))
 
-# %% ../nbs/83_run.ipynb #ee9f3451
+# %% ../nbs/83_run.ipynb #d3739553
 def _refusing(f): # a command that first looks for flags that are gone
     @wraps(f)
     def inner(*args, **kw):
@@ -191,7 +191,7 @@ def _refusing(f): # a command that first looks for flags that are gone
 @says_what_is_wrong
 @_refusing
 @documented(d='dataset', k='keypoints', c='checkpoint', r='resume', ste='subjects_test', e='epochs', b='batch_size', lr='learning_rate', arc='architecture',
-            ch='channels', no_tta='no_test_time_augmentation')
+            ch='channels')
 def runningpose_run(
     dataset:str='custom', # Data set: custom or runningpose for videos; for training and scoring a folder of runningpose_build_dataset
     keypoints:str=None, # Name of the 2D keypoints: data_2d_custom_NAME.npz
@@ -207,7 +207,6 @@ def runningpose_run(
     architecture:str='3,3,3', # Filter widths of training; a lifter that is read knows its own
     channels:int=1024, # Width of the network in training
     causal:bool=False, # Look only back in time
-    no_test_time_augmentation:bool=False, # Refused: nothing that is read here needs it
     height:float=None, # Stature of the runner, m
     fps:float=30., # Frames a second of keypoints that do not know their times
     render:bool=False, # Make the film
@@ -225,5 +224,5 @@ def runningpose_run(
     "Lift, render, export, score or train, with the flags of the original and of VideoPose3D"
     viz = dict(subject=viz_subject, action=viz_action, camera=viz_camera, video=viz_video, skip=viz_skip, output=viz_output, export=viz_export,
                limit=viz_limit, downsample=viz_downsample, size=viz_size, height=height, fps=fps)
-    _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render, viz, by_subject, export_training_curves, no_test_time_augmentation,
+    _run(dataset, keypoints, evaluate, checkpoint, resume, subjects_test, render, viz, by_subject, export_training_curves,
          epochs=epochs, batch=batch_size, lr=learning_rate, architecture=architecture, channels=channels, causal=causal)

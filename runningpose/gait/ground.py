@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FALL', 'FAR_APART', 'standing', 'lock_to_ground', 'rescale', 'scale_from_speed', 'scale_from_distance',
-           'centre_of_mass', 'free_fall', 'fall_warning', 'on_the_ground']
+           'centre_of_mass', 'free_fall', 'fall_warning', 'check_known', 'on_the_ground']
 
 # %% ../../nbs/gait/54_ground.ipynb #cef04aa1
 import numpy as np
@@ -124,8 +124,17 @@ def fall_warning(
             + (f'{G/a:.2g} times too small, or times {(G/a)**.5:.2g} times too long (slow motion?).' if 0<a<G else f'{a/G:.2g} times too large, or times '
                f'{(a/G)**.5:.2g} times too short.' if a>G else 'wrong, or the flights are none.'))
 
-# %% ../../nbs/gait/54_ground.ipynb #6684e03f
+# %% ../../nbs/gait/54_ground.ipynb #5f5bc9d4
 FAR_APART = .08 # Share by which two scales may differ before it is said
+
+def check_known(
+    speed: float|None, # Known speed, m/s
+    distance: float|None, # Known distance, m
+):
+    "Refuse what cannot be a known speed or distance"
+    if speed is not None and distance is not None: raise ValueError('both a speed and a distance are given: one of them is enough')
+    if speed is not None and not .3<=speed<=13: raise ValueError(f'a speed of {speed:g} m/s is not between 0.3 and 13 m/s: is it in km/h?')
+    if distance is not None and not distance>0: raise ValueError(f'a distance of {distance:g} m is not above 0')
 
 def on_the_ground(
     pose3d: xr.Dataset, # 3D poses, world frame, m
@@ -135,8 +144,8 @@ def on_the_ground(
     following: bool = False, # Whether the camera goes or turns with the runner
 ) -> tuple: # Poses with scale and path settled; list of sentences
     "Scale from what is known, path held by the feet"
+    check_known(speed, distance)
     said, a = [], pose3d.attrs; assumed = not str(a.get('scale_source', '')).startswith('given')
-    if speed and distance: raise ValueError('both a speed and a distance are given: one of them is enough')
     if speed or distance:
         name = 'speed' if speed else 'distance'; f = scale_from_speed(pose3d, events, speed) if speed else scale_from_distance(pose3d, distance or 0.)
         if assumed: pose3d = rescale(pose3d, f, f'given {name}')

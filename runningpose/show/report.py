@@ -133,7 +133,7 @@ def limits(
     if step>1: out.append(f'To keep this file small it holds one frame of {step}; the tables come from all of them.')
     return out
 
-# %% ../../nbs/show/63_report.ipynb #02227fed
+# %% ../../nbs/show/63_report.ipynb #a6d3fec8
 def jpeg_text(
     rgb: np.ndarray, # Picture, shape (H, W, 3)
     width: int = 720, # Widest it may be, px
@@ -166,6 +166,7 @@ def _key_frames(frames): # Pictures of both sides, in rows
 
 def _fill(template, parts): return re.sub(r'\{\{(\w+)\}\}', lambda m: parts[m[1]], template)
 
+# %% ../../nbs/show/63_report.ipynb #25de9180
 def write_report(
     path, # File to write, .html
     run: dict, # Facts of the run, as in run.json: versions, options, weights, timings, warnings
