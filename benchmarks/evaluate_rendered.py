@@ -35,13 +35,13 @@ def left_out(film):
     "The lifter that never saw the person whose motion a clip shows"
     return FOLDS/('without_welk007' if film.stem.startswith('welk') else 'without_hamner2013_s04')
 
-def score(film, model, checkpoint, mirror=False, rigid=True):
+def score(film, model, checkpoint, mirror=False, refine=True):
     "One clip: errors relative to mid-hip, as they are, after one similarity transform for the clip, and after one for each frame"
     d = np.load(film.with_suffix('.npz'), allow_pickle=False); names = [str(n) for n in d['joints']]; w,h = (int(v) for v in d['size'])
     true = np.stack([d['xyz'][:,names.index(n[0]+'_'+n.split('_')[1])] for n in POINTS], 1)@d['R'].T + d['t'].reshape(3); K = d['K']
     cam = Camera(w, h, (K[0,0], K[1,1]), (K[0,2]+.5, K[1,2]+.5))
     kp = clean(infer_video(film, model=model, mirror=mirror, progress=False))
-    got = points(lift(kp, float(d['height']), checkpoint, cam, rigid=rigid), *map(ours, POINTS)).swapaxes(0, 1).astype(float)
+    got = points(lift(kp, float(d['height']), checkpoint, cam, refine=refine), *map(ours, POINTS)).swapaxes(0, 1).astype(float)
     n = min(len(got), len(true)); got, true = got[:n], true[:n]; ok = ~np.isnan(got).any((1,2))
     rel = lambda p: p[ok]-p[ok,6:8].mean(1, keepdims=True)
     flat = procrustes(rel(got).reshape(1,-1,3), rel(true).reshape(1,-1,3)).reshape(-1, 14, 3)
@@ -55,10 +55,10 @@ def main(
     model:str='heavy', # Model of the detector
     checkpoint:str=None, # Lifter for all clips; when not given, for each clip the one that never saw the person whose motion it is
     mirror:bool=False, # Look at every frame twice, the second time in the mirror
-    loose:bool=False, # Leave the segments as long as the network makes them in each frame
+    raw:bool=False, # What the network says, without constant lengths and rays
     out:str=None, # CSV file to write
 ):
     "Errors in mm of every rendered clip"
-    df = pd.DataFrame([score(f, model, checkpoint or left_out(f), mirror, not loose) for f in tqdm(sorted(Path(data).glob('*.mp4')))])
+    df = pd.DataFrame([score(f, model, checkpoint or left_out(f), mirror, not raw) for f in tqdm(sorted(Path(data).glob('*.mp4')))])
     print(df.round(1).to_string(index=False)); print(df.drop(columns=['clip', 'frames']).mean().round(1).to_string())
     if out: df.round(2).to_csv(out, index=False)
