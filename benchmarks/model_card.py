@@ -88,7 +88,7 @@ labels themselves are uncertain by 10 to 16 mm. *Mean pose* is the baseline: the
 
 **From pixels.** Rendered runners with exact truth ({len(r)-1} clips, two clothed models, the motions of `welk007` and `hamner2013_s04`), BlazePose
 heavy with a look in the mirror, repair, and the lifter that never saw the person whose motion it is; 14 points from shoulders to heels, relative to
-mid-hip. Joint definitions of the rig differ from ours and are included. BlazePose's own world landmarks are off by {blaze['rendered']} there. The virtual detector's errors were measured on these clips, so they are not independent.
+mid-hip. Joint definitions of the rig differ from ours and are included. BlazePose's own world landmarks are off by {blaze['rendered']} there. The virtual detector's errors and the places where BlazePose marks joints (`OFFSET_MM`), which `lift` takes account of, were measured on these clips, so they are not independent.
 
 {table(r[['clip', 'MPJPE, one similarity per clip', 'MPJPE_root', 'P_MPJPE', 'knee', 'feet']].rename(columns=dict(MPJPE_root='MPJPE', P_MPJPE='P-MPJPE')))}
 
