@@ -176,7 +176,7 @@ def towards_rays(
     mean = lambda a: gaussian_filter1d(a, STEADY, axis=0, mode='nearest')
     new = xyz.copy(); new[...,:2] += HALFWAY*np.einsum('jk,tkd->tjd', _MOVERS, mean(np.nan_to_num(off)*w)/np.maximum(mean(w), .3)); return new
 
-# %% ../../nbs/lifting/45_lift.ipynb #2d938afd
+# %% ../../nbs/lifting/45_lift.ipynb #021999d2
 def check_height(
     height: float|None, # Stature, m, or None for unknown
 ):
@@ -220,7 +220,7 @@ def lift(
     if not conf[seen].any(): raise ValueError('every keypoint has confidence 0: the detector believed in none of them, so there is nobody to lift')
     xyz = in_blocks(lambda a,b: _joints(net, rays[a:b], conf[a:b], seen[a:b], cfg.fps, (height or cfg.stature)/cfg.stature), len(u))
     if refine:
-        xyz, share = constant_lengths(xyz), OFFSET_SHARE.get(kp2d.attrs.get('backend'), 0.)
+        xyz, share = constant_lengths(xyz), OFFSET_SHARE.get(str(kp2d.attrs.get('backend')), 0.)
         xyz = constant_lengths(in_blocks(lambda a,b: towards_rays(xyz[a:b], rays[a:b], conf[a:b], share), len(u)))
     t = kp2d.time.values
     sure = np.clip(np.nan_to_num(resample_track(u, _confidence22(conf), t, np.inf)), 0, 1)
