@@ -62,9 +62,9 @@ def speeds(
 def oscillation(
     pose3d: xr.Dataset, # 3D poses, m
     steps: pd.DataFrame, # What `step_table` gives
-) -> pd.Series: # Highest minus lowest mid-pelvis between a strike and the other foot's, m
+) -> pd.Series: # Highest minus lowest mid-trunk between a strike and the other foot's, m
     "Vertical oscillation of every step"
-    z = points(pose3d, 'mid_hip')[0].astype(float)@up_axis(pose3d); t = pose3d.time.values
+    z = points(pose3d, 'mid_hip', 'neck').astype(float).mean(0)@up_axis(pose3d); t = pose3d.time.values
     def one(s):
         w = z[(t>=s.strike) & (t<=s.other_strike)]
         return np.ptp(w) if len(w)>4 and not np.isnan(w).any() else np.nan
@@ -154,7 +154,7 @@ _TIMES = ('stride_time', 'step_time', 'contact_time', 'flight_time', 'swing_time
 DEFINITIONS = dict(
     cadence='steps a minute, both feet', stride_time='strike to the next strike of the same foot', step_time="the other foot's strike to this one's",
     contact_time='strike to toe-off', flight_time="toe-off to the other foot's strike, for the foot that leaves", swing_time='toe-off to the next strike',
-    duty_factor='share of the stride with the foot on the ground', vertical_oscillation='highest less lowest middle of the pelvis within a step',
+    duty_factor='share of the stride with the foot on the ground', vertical_oscillation='highest less lowest middle of the trunk within a step',
     speed='how fast the standing foot goes back under the body', step_length='speed times step time', stride_length='speed times stride time',
     trunk_lean='trunk against the vertical, forward positive, mean of whole strides',
     vertical_stiffness='spring-mass model of Morin et al. 2005, per kg', leg_stiffness='spring-mass model of Morin et al. 2005, per kg',
