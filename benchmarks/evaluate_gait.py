@@ -149,9 +149,11 @@ def from_pixels(data, cache=None, events=gait_events):
         m = gait_metrics(world, found).query("side=='both'").set_index('metric').value; z = d['xyz'][:,names.index('pelvis'),2]
         belt = float(d.get('belt_speed_true', d['belt_speed']))
         steps = np.sort(truth[truth.event=='foot_strike'].time)
-        osc = np.mean([np.ptp(z[(d['time']>=a) & (d['time']<=b)]) for a,b in zip(steps, steps[1:], strict=False)])
+        rise = lambda t, z, at: np.mean([np.ptp(z[(t>=a) & (t<=b)]) for a,b in zip(at, at[1:], strict=False)])
+        strikes = np.sort(found[found.event=='foot_strike'].time)
+        osc, hips = rise(d['time'], z, steps), rise(world.time.values, points(world, 'mid_hip')[0][:,2], strikes)
         rows.append(dict(clip=film.stem, gait=found.attrs['gait'], belt=belt, belt_error=100*(m.get('speed', np.nan)/belt-1), oscillation_cm=100*osc,
-            oscillation_error_cm=100*(m.get('vertical_oscillation', np.nan)-osc)))
+                         oscillation_error_cm=100*(m.get('vertical_oscillation', np.nan)-osc), of_the_hips_cm=100*(hips-osc)))
     return pd.concat(out), pd.concat(plate), pd.DataFrame(rows).set_index('clip')
 
 PAIRS = {'hip_flexion': 'hip_flexion', 'knee_flexion': 'knee_angle', 'ankle_dorsiflexion': 'ankle_angle'}

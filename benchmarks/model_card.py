@@ -78,7 +78,8 @@ as they could be seen: Hamner, Seth & Delp 2010 and Hamner & Delp 2013 (through 
 
 **Leave one person out.** Each row belongs to a lifter that never saw that runner, trained by the same recipe, in its last stage
 for {', '.join(f'{v} steps without {k}' for k,v in steps.items())}. The shipped lifter was trained on everybody for {cfg.training['steps']}, so no score of it on these people
-exists. `hamner2013_s04` also served for choices, so his row is on the optimistic side; three people are not a population. Synthetic 2D, eight
+exists. `hamner2013_s04` also served for choices, and how far `lift` moves joints towards their rays (one number, half, for all joints) was chosen on one clip of each of the
+three and on the rendered clips, so these rows are on the optimistic side; three people are not a population. Synthetic 2D, eight
 cameras all round, stature known, camera unknown, measured joints only, relative to mid-hip; mm, and degrees (RMSE) for knee, hip, ankle and trunk. The
 labels themselves are uncertain by 10 to 16 mm. *Mean pose* is the baseline: the mean training pose with the true heading.
 
