@@ -1,26 +1,48 @@
 """Do OpenSim's own readers get our files right? Two steps, because OpenSim lives in an environment of its own (`pip install opensim`):
 `python benchmarks/check_opensim.py write FOLDER` here, `python benchmarks/check_opensim.py read FOLDER` there."""
-import json, sys
+
+import json
+import sys
 from pathlib import Path
+
 
 def write(d):
     "TRC and MOT of a synthetic runner, and what they should hold"
-    from runningpose.formats import save_mot, save_trc
+    from runningpose.files.text import save_mot, save_trc
     from runningpose.gait.angles import joint_angles
     from runningpose.synthetic import synthetic_runner
-    run = synthetic_runner(3., seconds=2); a = joint_angles(run.pose); save_trc(run.pose, d/'run.trc'); save_mot(a, d/'run.mot', True)
-    p = run.pose.position.sel(keypoint='HeadFront').values[:,:,0]
-    (d/'truth.json').write_text(json.dumps(dict(head=p.tolist(), knee=a.right_knee_flexion.tolist(), time=a.index.tolist())))
+
+    run = synthetic_runner(3.0, seconds=2)
+    a = joint_angles(run.pose)
+    save_trc(run.pose, d / "run.trc")
+    save_mot(a, d / "run.mot", True)
+    p = run.pose.position.sel(keypoint="HeadFront").values[:, :, 0]
+    (d / "truth.json").write_text(
+        json.dumps(dict(head=p.tolist(), knee=a.right_knee_flexion.tolist(), time=a.index.tolist()))
+    )
+
 
 def read(d):
     "The same through OpenSim"
     import opensim as osim
-    truth = json.loads((d/'truth.json').read_text()); t = osim.TimeSeriesTableVec3(str(d/'run.trc')); m = osim.Storage(str(d/'run.mot'))
-    col = t.getDependentColumn('HeadFront'); worst = 0.
-    for i,(x,y,z) in enumerate(truth['head']): v = col[i]; worst = max(worst, abs(v[0]-x), abs(v[1]-z), abs(v[2]+y))
-    a = osim.ArrayDouble(); m.getDataColumn('knee_angle_r', a); knee = max(abs(a.get(i)-k) for i,k in enumerate(truth['knee']))
-    units = t.getTableMetaDataString('Units')
-    print(f'{t.getNumRows()} frames, {t.getNumColumns()} markers, unit {units}; head off by at most {worst:.6f} m with Y up; '
-          f'knee off by at most {knee:.6f} degrees; in degrees: {m.isInDegrees()}')
 
-if __name__=='__main__': dict(write=write, read=read)[sys.argv[1]](Path(sys.argv[2]))
+    truth = json.loads((d / "truth.json").read_text())
+    t = osim.TimeSeriesTableVec3(str(d / "run.trc"))
+    m = osim.Storage(str(d / "run.mot"))
+    col = t.getDependentColumn("HeadFront")
+    worst = 0.0
+    for i, (x, y, z) in enumerate(truth["head"]):
+        v = col[i]
+        worst = max(worst, abs(v[0] - x), abs(v[1] - z), abs(v[2] + y))
+    a = osim.ArrayDouble()
+    m.getDataColumn("knee_angle_r", a)
+    knee = max(abs(a.get(i) - k) for i, k in enumerate(truth["knee"]))
+    units = t.getTableMetaDataString("Units")
+    print(
+        f"{t.getNumRows()} frames, {t.getNumColumns()} markers, unit {units}; head off by at most {worst:.6f} m with Y up; "
+        f"knee off by at most {knee:.6f} degrees; in degrees: {m.isInDegrees()}"
+    )
+
+
+if __name__ == "__main__":
+    dict(write=write, read=read)[sys.argv[1]](Path(sys.argv[2]))

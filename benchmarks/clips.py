@@ -1,36 +1,47 @@
 "Test films at 1080p, made from the sample clip: the woman walks forward and backward in time, so that she never jumps."
+
 from itertools import islice
 from pathlib import Path
 
 import av
 
-from runningpose.video import VideoWriter, read_frames
-from runningpose.weights import fetch
+from runningpose.files.weights import fetch
+from runningpose.video.reader import VideoWriter, read_frames
 
-SIZE, BOX = (1920, 1080), (1268, 434, 645, 645) # Where she is in the first frame, px at 1080p
+SIZE, BOX = (1920, 1080), (1268, 434, 645, 645)  # Where she is in the first frame, px at 1080p
+
 
 def one_turn(
-    path, # File to write
-) -> int: # Its length, frames
+    path,  # File to write
+) -> int:  # Its length, frames
     "Frames 76 to 195 forward and backward, 30 per second"
-    seg = [f.rgb(*SIZE) for f in islice(read_frames(fetch('sample')), 76, 196)]; turn = [*seg, *seg[-2:0:-1]]
-    with VideoWriter(path, *SIZE, 30, crf=20, preset='veryfast') as w:
-        for im in turn: w.write(im)
+    seg = [f.rgb(*SIZE) for f in islice(read_frames(fetch("sample")), 76, 196)]
+    turn = [*seg, *seg[-2:0:-1]]
+    with VideoWriter(path, *SIZE, 30, crf=20, preset="veryfast") as w:
+        for im in turn:
+            w.write(im)
     return len(turn)
 
+
 def walking_film(
-    path, # File to write
-    frames: int, # Length, frames at 30 per second, rounded up to whole turns
-) -> Path: # The file
+    path,  # File to write
+    frames: int,  # Length, frames at 30 per second, rounded up to whole turns
+) -> Path:  # The file
     "A 1080p H.264 film of any length, by copying the packets of one turn; an existing one is kept"
-    path = Path(path); turn = path.with_name('one_turn.mp4')
-    if path.exists(): return path
+    path = Path(path)
+    turn = path.with_name("one_turn.mp4")
+    if path.exists():
+        return path
     n = one_turn(turn)
-    with av.open(str(turn)) as src, av.open(str(path), 'w') as out:
-        s = src.streams.video[0]; o = out.add_stream_from_template(s); length = round(n/30/s.time_base)
-        for k in range(-(-frames//n)):
+    with av.open(str(turn)) as src, av.open(str(path), "w") as out:
+        s = src.streams.video[0]
+        o = out.add_stream_from_template(s)
+        length = round(n / 30 / s.time_base)
+        for k in range(-(-frames // n)):
             src.seek(0)
             for p in src.demux(s):
-                if p.dts is None: continue
-                p.pts, p.dts, p.stream = p.pts+k*length, p.dts+k*length, o; out.mux(p)
+                if p.dts is None:
+                    continue
+                p.pts, p.dts, p.stream = p.pts + k * length, p.dts + k * length, o
+                out.mux(p)
     return path

@@ -14,13 +14,19 @@ same cut-out  ours looks at the square that MediaPipe looked at: what the port i
 
 The tracks differ a little because the squares do: a square moved by a few pixels moves the answers of the network.
 """
-import argparse, json, subprocess, sys, tempfile
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+
 import numpy as np
 
-MEDIAPIPE_SIDE = '''
+MEDIAPIPE_SIDE = """
 import sys, av, numpy as np, mediapipe.python.solutions.pose
 from mediapipe.python.solution_base import SolutionBase
 path, out, complexity = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -35,61 +41,110 @@ with av.open(path) as box:
         xy.append(np.full((33, 2), np.nan) if p is None else [(v.x*f.width, v.y*f.height) for v in p.landmark])
         rect.append(np.full(4, np.nan) if q is None else (q.x_center*f.width, q.y_center*f.height, q.width*f.width, q.rotation))
 np.savez(out, xy=np.array(xy, float), rect=np.array(rect, float))
-'''
+"""
+
 
 def masked_clip(path):
     "The woman of the sample clip, frames 76 to 195, the rest black"
-    from runningpose.pose2d.around import infer_blazepose
+    from runningpose.files.weights import fetch
+    from runningpose.pose2d.search import infer_blazepose
     from runningpose.poses import pose_arrays
-    from runningpose.video import Clip, VideoWriter, probe, read_frames
-    from runningpose.weights import fetch
-    clip = fetch('sample'); info = probe(clip); part = dict(start=info.times[76]-1e-3, end=info.times[196]-1e-3)
-    xy = pose_arrays(infer_blazepose(Clip(clip, **part), (1168,400,594,594), raw=True))[0]
+    from runningpose.video.reader import Clip, VideoWriter, probe, read_frames
+
+    clip = fetch("sample")
+    info = probe(clip)
+    part = dict(start=info.times[76] - 1e-3, end=info.times[196] - 1e-3)
+    xy = pose_arrays(infer_blazepose(Clip(clip, **part), (1168, 400, 594, 594), raw=True))[0]
     with VideoWriter(path, info.width, info.height, info.fps, crf=12) as out:
-        for f,p in zip(read_frames(clip, **part), xy, strict=True):
-            lo,hi = np.maximum(p.min(0)-120, 0).astype(int), (p.max(0)+120).astype(int)
-            im = np.zeros((info.height, info.width, 3), np.uint8); im[lo[1]:hi[1], lo[0]:hi[0]] = f.rgb()[lo[1]:hi[1], lo[0]:hi[0]]
+        for f, p in zip(read_frames(clip, **part), xy, strict=True):
+            lo, hi = np.maximum(p.min(0) - 120, 0).astype(int), (p.max(0) + 120).astype(int)
+            im = np.zeros((info.height, info.width, 3), np.uint8)
+            im[lo[1] : hi[1], lo[0] : hi[0]] = f.rgb()[lo[1] : hi[1], lo[0] : hi[0]]
             out.write(im)
+
 
 def follow(clip, model, rect):
     "Our points, px, shape (T, 33, 2): of our own track, and in the squares MediaPipe looked at, counted as it counts"
     from runningpose.pose2d.blazepose import BlazePose, Roi
-    from runningpose.pose2d.follow import Follower, follow as track
-    from runningpose.video import Clip
-    film,net = Clip(clip),BlazePose(model); own = track(Follower(net, film.fps), film.frames())[1]; same = []
-    for i,f in enumerate(film.frames()):
-        q = net.landmarks(f, Roi(*rect[i-1])) if i and not np.isnan(rect[i-1]).any() else None
-        same.append(np.full((33,2), np.nan) if q is None else q[:33,:2]+(rect[i-1][2]/256-1)/2)
-    return np.array([np.full((33,2), np.nan) if p is None else p[:33,:2] for p in own]), np.array(same)
+    from runningpose.pose2d.tracker import Follower
+    from runningpose.pose2d.tracker import follow as track
+    from runningpose.video.reader import Clip
+
+    film, net = Clip(clip), BlazePose(model)
+    own = track(Follower(net, film.fps), film.frames())[1]
+    same = []
+    for i, f in enumerate(film.frames()):
+        q = net.landmarks(f, Roi(*rect[i - 1])) if i and not np.isnan(rect[i - 1]).any() else None
+        same.append(
+            np.full((33, 2), np.nan) if q is None else q[:33, :2] + (rect[i - 1][2] / 256 - 1) / 2
+        )
+    return np.array([np.full((33, 2), np.nan) if p is None else p[:33, :2] for p in own]), np.array(
+        same
+    )
+
 
 def differ(a, b, height):
     "Median and 95th percentile of the distance of every point, % of `height`"
-    d = np.hypot(*(a-b).transpose(2,0,1))/height*100
+    d = np.hypot(*(a - b).transpose(2, 0, 1)) / height * 100
     return np.nanmedian(d, 0).round(2).tolist(), np.nanpercentile(d, 95, 0).round(2).tolist()
 
-def main():
-    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('python', help='python of the venv with mediapipe')
-    a.add_argument('--model', default='heavy', choices=('heavy', 'full'))
-    a.add_argument('--out', help='write the table to this JSON file'); a = a.parse_args()
-    from runningpose.skeleton import skeleton
-    with tempfile.TemporaryDirectory() as tmp:
-        clip,code,npz = (Path(tmp)/n for n in ('woman.mp4', 'side.py', 'mediapipe.npz')); masked_clip(clip); code.write_text(MEDIAPIPE_SIDE)
-        level = dict(heavy='2', full='1')[a.model]
-        subprocess.run([a.python, code, clip, npz, level], check=True, stderr=subprocess.DEVNULL)
-        with np.load(npz, allow_pickle=False) as z: theirs,rect = z['xy'], z['rect']
-        own,same = follow(clip, a.model, rect)
-    height = np.nanmedian(np.ptp(theirs[...,1], axis=1)); names = skeleton('blazepose_33').keypoints
-    cols = {'own track': differ(own, theirs, height), 'same cut-out': differ(same, theirs, height)}
-    seen = {n: int((~np.isnan(v[:,0,0])).sum()) for n,v in (('ours', own), ('mediapipe', theirs))}
-    res = dict(model=a.model, date=str(date.today()), mediapipe='0.10.21', ai_edge_litert=version('ai-edge-litert'), frames=len(own),
-               seen=seen, height_px=round(float(height), 1), points=list(names),
-               **{f'{c.replace(" ", "_").replace("-", "_")}_{w}': v[i] for c,v in cols.items() for i,w in enumerate(('median', 'p95'))})
-    print(f'{a.model}: seen in {seen} of {len(own)} frames; she is {height:.0f} px high')
-    print(f'median (95th percentile) of the distance, % of her height\n{"point":18}'+''.join(f'{c:>16}' for c in cols))
-    for i,n in enumerate(names): print(f'{n:18}'+''.join(f'{v[0][i]:8.2f} ({v[1][i]:5.2f})' for v in cols.values()))
-    if a.out: Path(a.out).write_text(json.dumps(res)+'\n')
-    print('worst median: '+', '.join(f'{c} {max(v[0]):.2f} %' for c,v in cols.items())+' (goal: 1 %)')
-    sys.exit(int(max(max(v[0]) for v in cols.values())>1))
 
-if __name__=='__main__': main()
+def main():
+    a = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    a.add_argument("python", help="python of the venv with mediapipe")
+    a.add_argument("--model", default="heavy", choices=("heavy", "full"))
+    a.add_argument("--out", help="write the table to this JSON file")
+    a = a.parse_args()
+    from runningpose.skeleton import skeleton
+
+    with tempfile.TemporaryDirectory() as tmp:
+        clip, code, npz = (Path(tmp) / n for n in ("woman.mp4", "side.py", "mediapipe.npz"))
+        masked_clip(clip)
+        code.write_text(MEDIAPIPE_SIDE)
+        level = dict(heavy="2", full="1")[a.model]
+        subprocess.run([a.python, code, clip, npz, level], check=True, stderr=subprocess.DEVNULL)
+        with np.load(npz, allow_pickle=False) as z:
+            theirs, rect = z["xy"], z["rect"]
+        own, same = follow(clip, a.model, rect)
+    height = np.nanmedian(np.ptp(theirs[..., 1], axis=1))
+    names = skeleton("blazepose_33").keypoints
+    cols = {"own track": differ(own, theirs, height), "same cut-out": differ(same, theirs, height)}
+    seen = {
+        n: int((~np.isnan(v[:, 0, 0])).sum()) for n, v in (("ours", own), ("mediapipe", theirs))
+    }
+    res = dict(
+        model=a.model,
+        date=str(date.today()),
+        mediapipe="0.10.21",
+        ai_edge_litert=version("ai-edge-litert"),
+        frames=len(own),
+        seen=seen,
+        height_px=round(float(height), 1),
+        points=list(names),
+        **{
+            f"{c.replace(' ', '_').replace('-', '_')}_{w}": v[i]
+            for c, v in cols.items()
+            for i, w in enumerate(("median", "p95"))
+        },
+    )
+    print(f"{a.model}: seen in {seen} of {len(own)} frames; she is {height:.0f} px high")
+    print(
+        f"median (95th percentile) of the distance, % of her height\n{'point':18}"
+        + "".join(f"{c:>16}" for c in cols)
+    )
+    for i, n in enumerate(names):
+        print(f"{n:18}" + "".join(f"{v[0][i]:8.2f} ({v[1][i]:5.2f})" for v in cols.values()))
+    if a.out:
+        Path(a.out).write_text(json.dumps(res) + "\n")
+    print(
+        "worst median: "
+        + ", ".join(f"{c} {max(v[0]):.2f} %" for c, v in cols.items())
+        + " (goal: 1 %)"
+    )
+    sys.exit(int(max(max(v[0]) for v in cols.values()) > 1))
+
+
+if __name__ == "__main__":
+    main()

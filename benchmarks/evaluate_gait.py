@@ -3,6 +3,7 @@ standing feet on real film.
 
 Lifters are those that never saw the person. `--part` picks one table.
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -12,209 +13,411 @@ from fastcore.script import call_parse
 from tqdm import tqdm
 
 from runningpose.camera import Camera
+from runningpose.files.weights import fetch
 from runningpose.gait.angles import joint_angles
 from runningpose.gait.events import gait_events
 from runningpose.gait.ground import free_fall, on_the_ground, standing
 from runningpose.gait.metrics import gait_metrics
 from runningpose.gait.steps import step_table
 from runningpose.gait.world import to_world, up_axis
-from runningpose.lifting.dataset import mocap21_to_runningpose22
-from runningpose.lifting.evaluate import test_cameras, view
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean, light_copy
 from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
-from runningpose.weights import fetch
+from runningpose.training.evaluate import test_cameras, view
+from runningpose.training.motions import mocap21_to_runningpose22
 
-FOLDS = Path(__file__).resolve().parent.parent/'checkpoint'/'folds'
-PEOPLE = {'hamner04': 'hamner2013_s04', 'hamner2010': 'hamner2010_s02', 'welk007': 'welk007'}
-EVENTS, MOST = ('foot_strike', 'toe_off'), .1                            # s, beyond which an event counts as missed
+FOLDS = Path(__file__).resolve().parent.parent / "checkpoint" / "folds"
+PEOPLE = {"hamner04": "hamner2013_s04", "hamner2010": "hamner2010_s02", "welk007": "welk007"}
+EVENTS, MOST = ("foot_strike", "toe_off"), 0.1  # s, beyond which an event counts as missed
 
-def fold(clip): return FOLDS/f'without_{next(v for k,v in PEOPLE.items() if clip.startswith(k))}'
+
+def fold(clip):
+    return FOLDS / f"without_{next(v for k, v in PEOPLE.items() if clip.startswith(k))}"
+
 
 def recording(data, clip, fps=None):
     "World poses of a shared recording at its own rate, or at another one"
-    d = np.load(data/'mocap'/'biomech_run.npz', allow_pickle=False); i = list(d['clip_id']).index(clip); rate = float(d['fps'][i])
-    x = mocap21_to_runningpose22(d['xyz'][d['clip_start'][i]:][:d['clip_len'][i]].astype(float), d['joints']); t = np.arange(len(x))/rate
-    if fps and fps!=rate:
-        u = np.arange(0, t[-1], 1/fps); x = np.stack([np.interp(u, t, c) for c in x.reshape(len(x), -1).T], -1).reshape(len(u), 22, 3); t = u
-    return poses_dataset(x, skeleton='runningpose_22', time=t, fps=fps or rate, frame='world', height=1.75)
+    d = np.load(data / "mocap" / "biomech_run.npz", allow_pickle=False)
+    i = list(d["clip_id"]).index(clip)
+    rate = float(d["fps"][i])
+    x = mocap21_to_runningpose22(
+        d["xyz"][d["clip_start"][i] :][: d["clip_len"][i]].astype(float), d["joints"]
+    )
+    t = np.arange(len(x)) / rate
+    if fps and fps != rate:
+        u = np.arange(0, t[-1], 1 / fps)
+        x = np.stack([np.interp(u, t, c) for c in x.reshape(len(x), -1).T], -1).reshape(
+            len(u), 22, 3
+        )
+        t = u
+    return poses_dataset(
+        x, skeleton="runningpose_22", time=t, fps=fps or rate, frame="world", height=1.75
+    )
+
 
 def filmed(pose, cam, seed):
     "Cleaned 2D keypoints as a detector with 0.6 % white noise would see the runner through a camera"
-    return clean(view(pose_arrays(pose)[0].astype(float), cam, fps=pose.attrs['fps'], rng=np.random.default_rng(seed))[0])
+    return clean(
+        view(
+            pose_arrays(pose)[0].astype(float),
+            cam,
+            fps=pose.attrs["fps"],
+            rng=np.random.default_rng(seed),
+        )[0]
+    )
+
 
 def match(found, truth):
     "Error of every true event, s (NaN: missed), and how many were invented"
     rows, extra = [], 0
-    for (side,kind),g in truth.groupby(['side', 'event']):
-        f = found[(found.side==side) & (found.event==kind)].time.to_numpy(); t = g.time.to_numpy(); used = set()
+    for (side, kind), g in truth.groupby(["side", "event"]):
+        f = found[(found.side == side) & (found.event == kind)].time.to_numpy()
+        t = g.time.to_numpy()
+        used = set()
         for x in t:
-            k = int(np.argmin(abs(f-x))) if len(f) else -1; hit = k>=0 and abs(f[k]-x)<MOST; used |= {k} if hit else set()
-            rows.append(dict(side=side, event=kind, time=x, error=f[k]-x if hit else np.nan))
-        extra += sum(t[0]-MOST<x<t[-1]+MOST and k not in used for k,x in enumerate(f))
+            k = int(np.argmin(abs(f - x))) if len(f) else -1
+            hit = k >= 0 and abs(f[k] - x) < MOST
+            used |= {k} if hit else set()
+            rows.append(dict(side=side, event=kind, time=x, error=f[k] - x if hit else np.nan))
+        extra += sum(t[0] - MOST < x < t[-1] + MOST and k not in used for k, x in enumerate(f))
     return pd.DataFrame(rows).assign(extra=extra)
+
 
 def contacts(e):
     "True contact times and their errors, s: of each strike with the toe-off that follows on the same foot"
     out = []
-    for _,g in e.sort_values('time').groupby('side'):
-        r = g.to_dict('records'); out += [(b['time']-a['time'], b['error']-a['error']) for a,b in zip(r, r[1:], strict=False) if a['event']=='foot_strike']
+    for _, g in e.sort_values("time").groupby("side"):
+        r = g.to_dict("records")
+        out += [
+            (b["time"] - a["time"], b["error"] - a["error"])
+            for a, b in zip(r, r[1:], strict=False)
+            if a["event"] == "foot_strike"
+        ]
     return np.array(out).reshape(-1, 2)
 
-def figures(e, by='clip'):
+
+def figures(e, by="clip"):
     "Bias and RMSE of strikes, toe-offs and contacts in ms, cadence in %"
+
     def one(g):
         out: dict = {}
-        for k in EVENTS: x = 1000*g[g.event==k].error; out |= {f'{k} bias': x.mean(), f'{k} RMSE': np.sqrt((x**2).mean())}
-        c = np.concatenate([contacts(h) for _,h in g.groupby(['clip', 'view'])]); ok = ~np.isnan(c[:,1]); c = c[ok]
-        steps = [pd.DataFrame(h).query('event=="foot_strike"').sort_values('time') for _,h in g.groupby(['clip', 'view'])]
-        rate = [100*(np.diff(h.time).mean()/np.diff(h.time+h.error).mean()-1) for h in steps if len(h)>2 and h.error.notna().all()]
-        out |= {'cadence % (worst)': max(map(abs, rate), default=np.nan)}
-        out |= {'contact RMSE': 1000*np.sqrt((c[:,1]**2).mean()), 'contact %': 100*c[:,1].mean()/c[:,0].mean(), 'n': len(g),
-            'missed': int(g.error.isna().sum())}
-        return pd.Series(out | {'extra': int(g.groupby(['clip', 'view']).extra.first().sum())})
-    return pd.DataFrame({k: one(g) for k,g in e.groupby(by)} | {'all': one(e)}).T
+        for k in EVENTS:
+            x = 1000 * g[g.event == k].error
+            out |= {f"{k} bias": x.mean(), f"{k} RMSE": np.sqrt((x**2).mean())}
+        c = np.concatenate([contacts(h) for _, h in g.groupby(["clip", "view"])])
+        ok = ~np.isnan(c[:, 1])
+        c = c[ok]
+        steps = [
+            pd.DataFrame(h).query('event=="foot_strike"').sort_values("time")
+            for _, h in g.groupby(["clip", "view"])
+        ]
+        rate = [
+            100 * (np.diff(h.time).mean() / np.diff(h.time + h.error).mean() - 1)
+            for h in steps
+            if len(h) > 2 and h.error.notna().all()
+        ]
+        out |= {"cadence % (worst)": max(map(abs, rate), default=np.nan)}
+        out |= {
+            "contact RMSE": 1000 * np.sqrt((c[:, 1] ** 2).mean()),
+            "contact %": 100 * c[:, 1].mean() / c[:, 0].mean(),
+            "n": len(g),
+            "missed": int(g.error.isna().sum()),
+        }
+        return pd.Series(out | {"extra": int(g.groupby(["clip", "view"]).extra.first().sum())})
+
+    return pd.DataFrame({k: one(g) for k, g in e.groupby(by)} | {"all": one(e)}).T
+
 
 def plates(data):
     "Force-plate events by clip"
-    p = pd.read_csv(data/'mocap'/'force_plate_events.csv').rename(columns=dict(time_s='time')); return dict(list(p.groupby('clip_id')))
+    p = pd.read_csv(data / "mocap" / "force_plate_events.csv").rename(columns=dict(time_s="time"))
+    return dict(list(p.groupby("clip_id")))
 
-def inner(truth, pose, edge=.5):
+
+def inner(truth, pose, edge=0.5):
     "Events that are not at the ends"
-    t = pose.time.values; return truth[truth.time.between(t[0]+edge, t[-1]-edge)]
+    t = pose.time.values
+    return truth[truth.time.between(t[0] + edge, t[-1] - edge)]
+
 
 def from_joints(data, events=gait_events, **how):
     "Errors from recorded joints"
     out = []
-    for clip,truth in plates(data).items():
-        p = recording(data, clip, **how); out.append(match(events(p), inner(truth, p)).assign(clip=clip, view=0))
+    for clip, truth in plates(data).items():
+        p = recording(data, clip, **how)
+        out.append(match(events(p), inner(truth, p)).assign(clip=clip, view=0))
     return pd.concat(out)
+
 
 def from_lifted(data, fps, views=8, events=gait_events):
     "Errors from 2D that was projected, cleaned and lifted"
     out = []
-    for clip,truth in tqdm(plates(data).items(), desc=f'{fps} frames/s'):
+    for clip, truth in tqdm(plates(data).items(), desc=f"{fps} frames/s"):
         p = recording(data, clip, fps)
-        for k,cam in enumerate(test_cameras(views)):
-            kp = filmed(p, cam, k); w = to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True)
+        for k, cam in enumerate(test_cameras(views)):
+            kp = filmed(p, cam, k)
+            w = to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True)
             out.append(match(events(w), inner(truth, p)).assign(clip=clip, view=k))
     return pd.concat(out)
 
+
 def keypoints(film, cache):
     "BlazePose's points of a rendered clip, kept in a folder when there is one"
-    f = Path(cache)/f'{film.stem}.nc' if cache else None
-    if f and f.exists(): return load_poses(f)
+    f = Path(cache) / f"{film.stem}.nc" if cache else None
+    if f and f.exists():
+        return load_poses(f)
     kp = clean(infer_video(film, progress=False))
-    if f: save_poses(kp, f)
+    if f:
+        save_poses(kp, f)
     return kp
+
 
 def true_contacts(d):
     "Events of a rendered clip: halfway between the frame without and the frame with contact"
-    t, rows = d['time'], []
-    for i,side in enumerate(('left', 'right')):
-        c = d['contact_lr'][:,i].astype(int); k = np.flatnonzero(np.diff(c))
-        rows += [((t[j]+t[j+1])/2, side, EVENTS[0] if c[j+1] else EVENTS[1]) for j in k]
-    return pd.DataFrame(rows, columns=['time', 'side', 'event'])
+    t, rows = d["time"], []
+    for i, side in enumerate(("left", "right")):
+        c = d["contact_lr"][:, i].astype(int)
+        k = np.flatnonzero(np.diff(c))
+        rows += [((t[j] + t[j + 1]) / 2, side, EVENTS[0] if c[j + 1] else EVENTS[1]) for j in k]
+    return pd.DataFrame(rows, columns=["time", "side", "event"])
+
 
 def whole(truth, time):
     "Events of contacts that lie in the clip as a whole; the first and last 0.12 s do not count"
-    e = truth[truth.time.between(time[0]+.12, time[-1]-.12)].sort_values('time'); keep = []
-    for _,g in e.groupby('side'):
-        k = g.event.to_list(); keep += [i for n,i in enumerate(g.index) if (k[n]==EVENTS[0] and n+1<len(k)) or (k[n]==EVENTS[1] and n>0)]
+    e = truth[truth.time.between(time[0] + 0.12, time[-1] - 0.12)].sort_values("time")
+    keep = []
+    for _, g in e.groupby("side"):
+        k = g.event.to_list()
+        keep += [
+            i
+            for n, i in enumerate(g.index)
+            if (k[n] == EVENTS[0] and n + 1 < len(k)) or (k[n] == EVENTS[1] and n > 0)
+        ]
     return e.loc[sorted(keep)]
+
 
 def plates_below(film, d, data):
     "Force-plate events of the recording that a rendered clip shows, in the clip's time: the knees say how far in it begins; None where there are none"
-    clip = f'hamner04_{film.stem.split("_")[0]}'; truth = plates(data).get(clip); names = [str(n) for n in d['joints']]
-    if truth is None: return None
-    p = recording(data, clip); t = d['time']-d['time'][0]; u = p.time.values
-    seen = knee(np.stack([d['xyz'][:,names.index(n[0]+'_'+n.split('_')[1])] for n in POINTS], 1)); full = knee(points(p, *map(ours, POINTS)).swapaxes(0, 1))
-    off = lambda s: np.mean([np.std(seen[:,k]-np.interp(t+s, u, full[:,k])) for k in (0, 1)])
-    s = min(np.arange(0, u[-1]-t[-1], .001), key=off); rms = off(s)
-    if rms>1: raise ValueError(f'{film.name} does not show {clip}: the knees differ by {rms:.1f} degrees')
-    return truth.assign(time=truth.time-s+d['time'][0])
+    clip = f"hamner04_{film.stem.split('_')[0]}"
+    truth = plates(data).get(clip)
+    names = [str(n) for n in d["joints"]]
+    if truth is None:
+        return None
+    p = recording(data, clip)
+    t = d["time"] - d["time"][0]
+    u = p.time.values
+    seen = knee(
+        np.stack([d["xyz"][:, names.index(n[0] + "_" + n.split("_")[1])] for n in POINTS], 1)
+    )
+    full = knee(points(p, *map(ours, POINTS)).swapaxes(0, 1))
+
+    def off(s):
+        return np.mean([np.std(seen[:, k] - np.interp(t + s, u, full[:, k])) for k in (0, 1)])
+
+    s = min(np.arange(0, u[-1] - t[-1], 0.001), key=off)
+    rms = off(s)
+    if rms > 1:
+        raise ValueError(f"{film.name} does not show {clip}: the knees differ by {rms:.1f} degrees")
+    return truth.assign(time=truth.time - s + d["time"][0])
+
 
 def from_pixels(data, cache=None, events=gait_events):
     "Events against the shoes and against the plates, belt speed and oscillation of the rendered clips"
     out, plate, rows = [], [], []
-    for film in tqdm(sorted((data/'rendered').glob('*.mp4'))):
-        d = np.load(film.with_suffix('.npz'), allow_pickle=False); w,h = (int(v) for v in d['size']); K = d['K']; tall = float(d['height'])
-        cam = Camera(w, h, (K[0,0], K[1,1]), (K[0,2]+.5, K[1,2]+.5)); kp = keypoints(film, cache)
-        one = lambda k, c=cam, t=tall, f=film: to_world(lift(k, t, left_out(f), c))
-        fine, world = one(light_copy(kp)), one(kp); found = events(fine); truth = true_contacts(d); names = [str(n) for n in d['joints']]
-        e = match(found, whole(truth, d['time'])).assign(clip=film.stem, view=0)
-        out.append(e); forces = plates_below(film, d, data)
-        if forces is not None: plate.append(match(found, whole(forces, d['time'])).assign(clip=film.stem, view=0))
-        m = gait_metrics(world, found).query("side=='both'").set_index('metric').value; z = d['xyz'][:,names.index('pelvis'),2]
-        belt = float(d.get('belt_speed_true', d['belt_speed']))
-        steps = np.sort(truth[truth.event=='foot_strike'].time)
-        rise = lambda t, z, at: np.mean([np.ptp(z[(t>=a) & (t<=b)]) for a,b in zip(at, at[1:], strict=False)])
-        strikes = np.sort(found[found.event=='foot_strike'].time)
-        osc, hips = rise(d['time'], z, steps), rise(world.time.values, points(world, 'mid_hip')[0][:,2], strikes)
-        rows.append(dict(clip=film.stem, gait=found.attrs['gait'], belt=belt, belt_error=100*(m.get('speed', np.nan)/belt-1), oscillation_cm=100*osc,
-                         oscillation_error_cm=100*(m.get('vertical_oscillation', np.nan)-osc), of_the_hips_cm=100*(hips-osc)))
-    return pd.concat(out), pd.concat(plate), pd.DataFrame(rows).set_index('clip')
+    for film in tqdm(sorted((data / "rendered").glob("*.mp4"))):
+        d = np.load(film.with_suffix(".npz"), allow_pickle=False)
+        w, h = (int(v) for v in d["size"])
+        K = d["K"]
+        tall = float(d["height"])
+        cam = Camera(w, h, (K[0, 0], K[1, 1]), (K[0, 2] + 0.5, K[1, 2] + 0.5))
+        kp = keypoints(film, cache)
 
-PAIRS = {'hip_flexion': 'hip_flexion', 'knee_flexion': 'knee_angle', 'ankle_dorsiflexion': 'ankle_angle'}
+        def one(k, c=cam, t=tall, f=film):
+            return to_world(lift(k, t, left_out(f), c))
+
+        fine, world = one(light_copy(kp)), one(kp)
+        found = events(fine)
+        truth = true_contacts(d)
+        names = [str(n) for n in d["joints"]]
+        e = match(found, whole(truth, d["time"])).assign(clip=film.stem, view=0)
+        out.append(e)
+        forces = plates_below(film, d, data)
+        if forces is not None:
+            plate.append(match(found, whole(forces, d["time"])).assign(clip=film.stem, view=0))
+        m = gait_metrics(world, found).query("side=='both'").set_index("metric").value
+        z = d["xyz"][:, names.index("pelvis"), 2]
+        belt = float(d.get("belt_speed_true", d["belt_speed"]))
+        steps = np.sort(truth[truth.event == "foot_strike"].time)
+
+        def rise(t, z, at):
+            return np.mean(
+                [np.ptp(z[(t >= a) & (t <= b)]) for a, b in zip(at, at[1:], strict=False)]
+            )
+
+        strikes = np.sort(found[found.event == "foot_strike"].time)
+        osc, hips = (
+            rise(d["time"], z, steps),
+            rise(world.time.values, points(world, "mid_hip")[0][:, 2], strikes),
+        )
+        rows.append(
+            dict(
+                clip=film.stem,
+                gait=found.attrs["gait"],
+                belt=belt,
+                belt_error=100 * (m.get("speed", np.nan) / belt - 1),
+                oscillation_cm=100 * osc,
+                oscillation_error_cm=100 * (m.get("vertical_oscillation", np.nan) - osc),
+                of_the_hips_cm=100 * (hips - osc),
+            )
+        )
+    return pd.concat(out), pd.concat(plate), pd.DataFrame(rows).set_index("clip")
+
+
+PAIRS = {
+    "hip_flexion": "hip_flexion",
+    "knee_flexion": "knee_angle",
+    "ankle_dorsiflexion": "ankle_angle",
+}
+
 
 def against_ik(data, views=0):
     "RMSE of hip, knee and ankle against OpenSim, degrees, with and without the constant offset"
-    ik, rows = np.load(data/'mocap'/'opensim_ik_angles.npz', allow_pickle=False), []
-    for clip in ('welk007_natural2', 'hamner2010_subject02_run'):
-        p = recording(data, clip); names = [str(n) for n in ik['columns']]; true = ik[clip]
+    ik, rows = np.load(data / "mocap" / "opensim_ik_angles.npz", allow_pickle=False), []
+    for clip in ("welk007_natural2", "hamner2010_subject02_run"):
+        p = recording(data, clip)
+        names = [str(n) for n in ik["columns"]]
+        true = ik[clip]
         sets = [joint_angles(p)] if not views else []
-        for k,cam in enumerate(test_cameras(views) if views else []):
-            kp = filmed(recording(data, clip, 60), cam, k); sets.append(joint_angles(to_world(lift(kp, 1.75, fold(clip), cam), treadmill=True)))
-        for k,a in enumerate(sets):
-            for name,theirs in PAIRS.items():
-                for side in ('right', 'left'):
-                    y = np.interp(a.index, np.arange(len(true))/recording(data, clip).attrs['fps'], true[:,names.index(f'{theirs}_{side[0]}')])
-                    e = (a[f'{side}_{name}']-y)[10:-10]
-                    rows.append(dict(clip=clip, view=k, angle=name, offset=e.mean(), raw=np.sqrt((e**2).mean()), rmse=e.std()))
-    return pd.DataFrame(rows).groupby(['angle', 'clip'])[['offset', 'raw', 'rmse']].agg(['mean', 'max']).round(1)
+        for k, cam in enumerate(test_cameras(views) if views else []):
+            kp = filmed(recording(data, clip, 60), cam, k)
+            sets.append(joint_angles(to_world(lift(kp, 1.75, fold(clip), cam), treadmill=True)))
+        for k, a in enumerate(sets):
+            for name, theirs in PAIRS.items():
+                for side in ("right", "left"):
+                    y = np.interp(
+                        a.index,
+                        np.arange(len(true)) / recording(data, clip).attrs["fps"],
+                        true[:, names.index(f"{theirs}_{side[0]}")],
+                    )
+                    e = (a[f"{side}_{name}"] - y)[10:-10]
+                    rows.append(
+                        dict(
+                            clip=clip,
+                            view=k,
+                            angle=name,
+                            offset=e.mean(),
+                            raw=np.sqrt((e**2).mean()),
+                            rmse=e.std(),
+                        )
+                    )
+    return (
+        pd.DataFrame(rows)
+        .groupby(["angle", "clip"])[["offset", "raw", "rmse"]]
+        .agg(["mean", "max"])
+        .round(1)
+    )
+
 
 def falling(data, views=8):
     "Acceleration of the centre of mass in flight, m/s², with its standard error, from joints and from lifted 2D"
     rows = []
     for clip in plates(data):
         p, q = recording(data, clip), recording(data, clip, 60)
-        a, se, n = free_fall(p, gait_events(p)); rows.append(dict(clip=clip, source='joints', fall=a, error=se, flights=n))
-        for k,cam in enumerate(test_cameras(views)):
-            kp = filmed(q, cam, k); w, fine = (to_world(lift(x, 1.75, fold(clip), cam), treadmill=True) for x in (kp, light_copy(kp)))
-            a, se, n = free_fall(w, gait_events(fine)); rows.append(dict(clip=clip, source=f'view {k}', fall=a, error=se, flights=n))
-    df = pd.DataFrame(rows); lifted = df[df.source!='joints'].groupby('clip').agg(least=('fall', 'min'), most=('fall', 'max'), flights=('flights', 'mean'))
-    return df[df.source=='joints'].set_index('clip').drop(columns='source').join(lifted, rsuffix=' lifted')
+        a, se, n = free_fall(p, gait_events(p))
+        rows.append(dict(clip=clip, source="joints", fall=a, error=se, flights=n))
+        for k, cam in enumerate(test_cameras(views)):
+            kp = filmed(q, cam, k)
+            w, fine = (
+                to_world(lift(x, 1.75, fold(clip), cam), treadmill=True)
+                for x in (kp, light_copy(kp))
+            )
+            a, se, n = free_fall(w, gait_events(fine))
+            rows.append(dict(clip=clip, source=f"view {k}", fall=a, error=se, flights=n))
+    df = pd.DataFrame(rows)
+    lifted = (
+        df[df.source != "joints"]
+        .groupby("clip")
+        .agg(least=("fall", "min"), most=("fall", "max"), flights=("flights", "mean"))
+    )
+    return (
+        df[df.source == "joints"]
+        .set_index("clip")
+        .drop(columns="source")
+        .join(lifted, rsuffix=" lifted")
+    )
+
 
 def on_film(data):
     "Standing feet on real film: their height above the floor, cm, and their slip before and after the contacts hold the path, m/s"
     rows = []
-    for film,part in ((fetch('sample'), dict(start=2.53, end=6.6, box=(1168, 400, 594, 594))), (data/'video'/'runner_side.mp4', {})):
-        kp = clean(infer_video(film, progress=False, **part)); w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp))); e = gait_events(fine)
-        held, said = on_the_ground(w, e); up = up_axis(w); names = [f'{s}_{n}' for s in ('left', 'right') for n in ('heel', 'big_toe')]
-        stands = {s: standing(w.time.values, step_table(e), s) for s in ('left', 'right')}
-        low = 100*np.concatenate([(points(w, n)[0].astype(float)@up)[stands[n.split('_')[0]]] for n in names])
-        bone = np.linalg.norm(np.diff(points(w, 'left_knee', 'left_ankle').astype(float), axis=0)[0], axis=1)
-        rows.append(dict(film=Path(film).stem, gait=e.attrs['gait'], lowest=np.nanmin(low), median=np.nanmedian(low), highest=np.nanmax(low),
-                         bones_percent=100*np.nanstd(bone)/np.nanmean(bone), slip=held.attrs.get('slip_before'), slip_held=held.attrs.get('slip')))
-    return pd.DataFrame(rows).set_index('film')
+    for film, part in (
+        (fetch("sample"), dict(start=2.53, end=6.6, box=(1168, 400, 594, 594))),
+        (data / "video" / "runner_side.mp4", {}),
+    ):
+        kp = clean(infer_video(film, progress=False, **part))
+        w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp)))
+        e = gait_events(fine)
+        held, said = on_the_ground(w, e)
+        up = up_axis(w)
+        names = [f"{s}_{n}" for s in ("left", "right") for n in ("heel", "big_toe")]
+        stands = {s: standing(w.time.values, step_table(e), s) for s in ("left", "right")}
+        low = 100 * np.concatenate(
+            [(points(w, n)[0].astype(float) @ up)[stands[n.split("_")[0]]] for n in names]
+        )
+        bone = np.linalg.norm(
+            np.diff(points(w, "left_knee", "left_ankle").astype(float), axis=0)[0], axis=1
+        )
+        rows.append(
+            dict(
+                film=Path(film).stem,
+                gait=e.attrs["gait"],
+                lowest=np.nanmin(low),
+                median=np.nanmedian(low),
+                highest=np.nanmax(low),
+                bones_percent=100 * np.nanstd(bone) / np.nanmean(bone),
+                slip=held.attrs.get("slip_before"),
+                slip_held=held.attrs.get("slip"),
+            )
+        )
+    return pd.DataFrame(rows).set_index("film")
+
 
 @call_parse
 def main(
-    data:str, # Folder with the shared data
-    part:str='all', # joints, lifted, pixels, angles, fall, film or all
-    cache:str=None, # Folder to keep the 2D keypoints of the rendered clips in
+    data: str,  # Folder with the shared data
+    part: str = "all",  # joints, lifted, pixels, angles, fall, film or all
+    cache: str = None,  # Folder to keep the 2D keypoints of the rendered clips in
 ):
     "Print the tables"
-    data = Path(data); show = lambda title, df: print(f'\n{title}\n{df.round(1).to_string()}', flush=True)
-    if part in ('fall', 'all'): print(f'\nfall in flight, m/s²\n{falling(data).round(1).to_string()}', flush=True)
-    if part in ('film', 'all'): print(f'\nstanding feet on film\n{on_film(data).round(2).to_string()}', flush=True)
-    if part in ('joints', 'all'): show('from recorded joints, ms', figures(from_joints(data)))
-    if part in ('lifted', 'all'):
-        for fps in (30, 60, 240): show(f'from lifted 3D at {fps} frames/s, eight views, ms', figures(from_lifted(data, fps)))
-    if part in ('pixels', 'all'):
-        e, f, m = from_pixels(data, cache); show('from pixels against the contacts of the rendered shoes, ms', figures(e))
-        show('the same events against the force plates of the recordings that were rendered, ms', figures(f)); show('from pixels', m)
-    if part in ('angles', 'all'):
-        show('joint angles from recorded joints against inverse kinematics, degrees', against_ik(data))
-        show('the same from lifted 3D, eight views', against_ik(data, 8))
+    data = Path(data)
+
+    def show(title, df):
+        return print(f"\n{title}\n{df.round(1).to_string()}", flush=True)
+
+    if part in ("fall", "all"):
+        print(f"\nfall in flight, m/s²\n{falling(data).round(1).to_string()}", flush=True)
+    if part in ("film", "all"):
+        print(f"\nstanding feet on film\n{on_film(data).round(2).to_string()}", flush=True)
+    if part in ("joints", "all"):
+        show("from recorded joints, ms", figures(from_joints(data)))
+    if part in ("lifted", "all"):
+        for fps in (30, 60, 240):
+            show(
+                f"from lifted 3D at {fps} frames/s, eight views, ms",
+                figures(from_lifted(data, fps)),
+            )
+    if part in ("pixels", "all"):
+        e, f, m = from_pixels(data, cache)
+        show("from pixels against the contacts of the rendered shoes, ms", figures(e))
+        show(
+            "the same events against the force plates of the recordings that were rendered, ms",
+            figures(f),
+        )
+        show("from pixels", m)
+    if part in ("angles", "all"):
+        show(
+            "joint angles from recorded joints against inverse kinematics, degrees",
+            against_ik(data),
+        )
+        show("the same from lifted 3D, eight views", against_ik(data, 8))

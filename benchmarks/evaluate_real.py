@@ -3,7 +3,11 @@
 The film is the single-person demonstration of Pose2Sim (BSD-3-Clause): a man who walks over a beam, 100 frames at 60 Hz. `pip download` fetches
 it with the package; nothing of it is kept. Truth are BlazePose's own points, triangulated, so what all views get wrong together does not show.
 """
-import subprocess, sys, tempfile, zipfile
+
+import subprocess
+import sys
+import tempfile
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,65 +16,148 @@ import pandas as pd
 from fastcore.script import call_parse
 from tqdm import tqdm
 
-from runningpose.calibration import read_cameras
+from runningpose.data.calibration import read_cameras
+from runningpose.data.triangulate import triangulate
 from runningpose.gait.angles import joint_angles
+from runningpose.lifting.body import LEG_FRACTION
 from runningpose.lifting.lift import lift
-from runningpose.lifting.dataset import LEG_FRACTION
-from runningpose.lifting.loss import p_mpjpe, procrustes
 from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean
 from runningpose.poses import like, points, pose_arrays
-from runningpose.triangulate import triangulate
+from runningpose.training.losses import p_mpjpe, procrustes
 
-POINTS = [f'{s}_{n}' for n in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle', 'heel', 'big_toe') for s in ('left', 'right')]
-BONES = [(f'{s}_{a}', f'{s}_{b}') for s in ('left', 'right') for a,b in pairwise(('shoulder', 'elbow', 'wrist'))] + \
-        [(f'{s}_{a}', f'{s}_{b}') for s in ('left', 'right') for a,b in pairwise(('hip', 'knee', 'ankle'))]
+POINTS = [
+    f"{s}_{n}"
+    for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "big_toe")
+    for s in ("left", "right")
+]
+BONES = [
+    (f"{s}_{a}", f"{s}_{b}")
+    for s in ("left", "right")
+    for a, b in pairwise(("shoulder", "elbow", "wrist"))
+] + [
+    (f"{s}_{a}", f"{s}_{b}")
+    for s in ("left", "right")
+    for a, b in pairwise(("hip", "knee", "ankle"))
+]
+
 
 def fetch(folder):
     "Videos and calibration of the demonstration"
-    subprocess.run([sys.executable, '-m', 'pip', 'download', '-q', '--no-deps', '-d', folder, 'pose2sim==0.10.49'], check=True)
-    with zipfile.ZipFile(next(Path(folder).glob('pose2sim*.whl'))) as z:
-        z.extractall(folder, [n for n in z.namelist() if 'Demo_SinglePerson/' in n and n.endswith(('.mp4', '.qca.txt'))])
-    demo = Path(folder)/'Pose2Sim'/'Demo_SinglePerson'; return sorted(demo.glob('videos/*.mp4')), read_cameras(demo/'calibration'/'Calib.qca.txt')
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "-d",
+            folder,
+            "pose2sim==0.10.49",
+        ],
+        check=True,
+    )
+    with zipfile.ZipFile(next(Path(folder).glob("pose2sim*.whl"))) as z:
+        z.extractall(
+            folder,
+            [
+                n
+                for n in z.namelist()
+                if "Demo_SinglePerson/" in n and n.endswith((".mp4", ".qca.txt"))
+            ],
+        )
+    demo = Path(folder) / "Pose2Sim" / "Demo_SinglePerson"
+    return sorted(demo.glob("videos/*.mp4")), read_cameras(demo / "calibration" / "Calib.qca.txt")
 
-def rel(p): return p-p[:,6:8].mean(1, keepdims=True)
-def body(ds): return points(ds, *POINTS).swapaxes(0, 1).astype(float)
+
+def rel(p):
+    return p - p[:, 6:8].mean(1, keepdims=True)
+
+
+def body(ds):
+    return points(ds, *POINTS).swapaxes(0, 1).astype(float)
+
 
 def stature(p):
     "Stature that goes with the legs' length as in the lifter's training, m"
-    at = {n: p[:,i] for i,n in enumerate(POINTS)}; d = lambda a, b: np.nanmedian(np.linalg.norm(at[a]-at[b], axis=-1))
-    return np.mean([d(f'{s}_hip', f'{s}_knee')+d(f'{s}_knee', f'{s}_ankle') for s in ('left', 'right')])/LEG_FRACTION
+    at = {n: p[:, i] for i, n in enumerate(POINTS)}
+
+    def d(a, b):
+        return np.nanmedian(np.linalg.norm(at[a] - at[b], axis=-1))
+
+    return (
+        np.mean(
+            [d(f"{s}_hip", f"{s}_knee") + d(f"{s}_knee", f"{s}_ankle") for s in ("left", "right")]
+        )
+        / LEG_FRACTION
+    )
+
 
 def score(view, cam, true, tall, checkpoint):
     "One view: errors relative to mid-hip, mm; knee, degrees; spread of the bones' lengths, %"
-    got = lift(view, tall, checkpoint, cam); a, b = rel(body(got)), rel(true@cam.R.T); ok = ~(np.isnan(a)|np.isnan(b)).any(-1)
-    bones = np.stack([np.linalg.norm(a[:,POINTS.index(i)]-a[:,POINTS.index(j)], axis=-1) for i,j in BONES], 1); mid = np.nanmedian(bones, 0)
-    error = np.linalg.norm(a-b, axis=-1); flat = procrustes(a[ok][None], b[ok][None])[0]; whole = ok.all(1); across = lambda p: p[:,6]-p[:,7]
-    return dict(frames=int(ok.any(1).sum()), MPJPE=1000*error[ok].mean(), aligned=1000*np.linalg.norm(flat-b[ok], axis=-1).mean(),
-                P_MPJPE=1000*p_mpjpe(a[whole], b[whole]), feet=1000*np.nanmean(error[:,12:]),
-                bone_spread=100*np.mean(1.4826*np.nanmedian(abs(bones-mid), 0)/mid), flipped=100*np.nanmean((across(a)*across(b)).sum(-1)[ok.any(1)]<0)), got
+    got = lift(view, tall, checkpoint, cam)
+    a, b = rel(body(got)), rel(true @ cam.R.T)
+    ok = ~(np.isnan(a) | np.isnan(b)).any(-1)
+    bones = np.stack(
+        [np.linalg.norm(a[:, POINTS.index(i)] - a[:, POINTS.index(j)], axis=-1) for i, j in BONES],
+        1,
+    )
+    mid = np.nanmedian(bones, 0)
+    error = np.linalg.norm(a - b, axis=-1)
+    flat = procrustes(a[ok][None], b[ok][None])[0]
+    whole = ok.all(1)
+
+    def across(p):
+        return p[:, 6] - p[:, 7]
+
+    return dict(
+        frames=int(ok.any(1).sum()),
+        MPJPE=1000 * error[ok].mean(),
+        aligned=1000 * np.linalg.norm(flat - b[ok], axis=-1).mean(),
+        P_MPJPE=1000 * p_mpjpe(a[whole], b[whole]),
+        feet=1000 * np.nanmean(error[:, 12:]),
+        bone_spread=100 * np.mean(1.4826 * np.nanmedian(abs(bones - mid), 0) / mid),
+        flipped=100 * np.nanmean((across(a) * across(b)).sum(-1)[ok.any(1)] < 0),
+    ), got
+
 
 def knee_error(got, true):
     "RMSE of knee flexion, degrees, left and right together"
-    a, b = (joint_angles(d)[['left_knee_flexion', 'right_knee_flexion']].to_numpy() for d in (got, true)); return np.sqrt(np.nanmean((a-b)**2))
+    a, b = (
+        joint_angles(d)[["left_knee_flexion", "right_knee_flexion"]].to_numpy() for d in (got, true)
+    )
+    return np.sqrt(np.nanmean((a - b) ** 2))
+
 
 @call_parse
 def main(
-    folder:str=None, # Where to put the film; a temporary folder when not given
-    checkpoint:str=None, # Lifter; the shipped one when not given
-    model:str='heavy', # Model of the detector
-    out:str=None, # CSV file to write
+    folder: str = None,  # Where to put the film; a temporary folder when not given
+    checkpoint: str = None,  # Lifter; the shipped one when not given
+    model: str = "heavy",  # Model of the detector
+    out: str = None,  # CSV file to write
 ):
     "Errors of every view against the triangulation"
     with tempfile.TemporaryDirectory() as d:
-        films, cams = fetch(folder or d); cams = list(cams.values()) if isinstance(cams, dict) else cams
+        films, cams = fetch(folder or d)
+        cams = list(cams.values()) if isinstance(cams, dict) else cams
         views = [clean(infer_video(f, model=model, progress=False)) for f in tqdm(films)]
-        tri = triangulate(views, cams); true = body(tri); tall = stature(true)
+        tri = triangulate(views, cams)
+        true = body(tri)
+        tall = stature(true)
         e = tri.reprojection_error.sel(keypoint=POINTS).values
-        print(f'triangulation: median {np.nanmedian(e):.1f} px, {100*np.isnan(true).any(-1).mean():.0f} % of the points missing; '
-              f'stature from the legs {tall:.2f} m')
+        print(
+            f"triangulation: median {np.nanmedian(e):.1f} px, {100 * np.isnan(true).any(-1).mean():.0f} % of the points missing; "
+            f"stature from the legs {tall:.2f} m"
+        )
         rows = []
-        for f,v,c in zip(films, views, cams, strict=True):
-            s, got = score(v, c, true, tall, checkpoint); rows.append(dict(view=f.stem) | s | dict(knee_deg=knee_error(got, like(tri, *pose_arrays(tri)))))
-    df = pd.DataFrame(rows); df.loc[len(df)] = ['mean', *df.drop(columns='view').mean()]; print(df.round(1).to_string(index=False))
-    if out: df.round(2).to_csv(out, index=False)
+        for f, v, c in zip(films, views, cams, strict=True):
+            s, got = score(v, c, true, tall, checkpoint)
+            rows.append(
+                dict(view=f.stem) | s | dict(knee_deg=knee_error(got, like(tri, *pose_arrays(tri))))
+            )
+    df = pd.DataFrame(rows)
+    df.loc[len(df)] = ["mean", *df.drop(columns="view").mean()]
+    print(df.round(1).to_string(index=False))
+    if out:
+        df.round(2).to_csv(out, index=False)

@@ -1,4 +1,5 @@
 "Fit the lags of the landmarks in `gait.events` to force plates: recorded joints, and joints lifted from eight cameras by lifters that never saw the runner."
+
 from pathlib import Path
 
 import numpy as np
@@ -8,52 +9,117 @@ from fastcore.script import call_parse
 from tqdm import tqdm
 
 from runningpose.gait.events import consensus
-from runningpose.gait.foot import FineFoot, foot_signals, runs_of, strike_landmarks, toe_off_landmarks
+from runningpose.gait.foot_signals import (
+    FineFoot,
+    foot_signals,
+    runs_of,
+    strike_landmarks,
+    toe_off_landmarks,
+)
 from runningpose.gait.world import to_world
-from runningpose.lifting.evaluate import test_cameras
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.clean import light_copy
+from runningpose.training.evaluate import test_cameras
+
 
 def landmarks(pose, truth, **about):
     "One row for each landmark near a true event: how late it is, and how long the leg sweeps back, s"
-    for side in ('left', 'right'):
-        at = {k: truth[(truth.side==side) & (truth.event==k)].time.to_numpy() for k in ('foot_strike', 'toe_off')}
-        for t,s in runs_of(foot_signals(pose, side)[0], pose.time.values):
+    for side in ("left", "right"):
+        at = {
+            k: truth[(truth.side == side) & (truth.event == k)].time.to_numpy()
+            for k in ("foot_strike", "toe_off")
+        }
+        for t, s in runs_of(foot_signals(pose, side)[0], pose.time.values):
             f = FineFoot(t, s)
-            for a,b in f.contacts():
-                for kind,marks,guess in (('foot_strike', strike_landmarks(f, a, b), f.t[a]+.02), ('toe_off', toe_off_landmarks(f, a, b), f.t[b]-.08)):
-                    if len(near := at[kind][abs(at[kind]-guess)<.12]):
-                        yield from (about | dict(event=kind, side=side, at=near[0], mark=m, late=x-near[0], sweep=f.t[b]-f.t[a]) for m,x in marks.items())
+            for a, b in f.contacts():
+                for kind, marks, guess in (
+                    ("foot_strike", strike_landmarks(f, a, b), f.t[a] + 0.02),
+                    ("toe_off", toe_off_landmarks(f, a, b), f.t[b] - 0.08),
+                ):
+                    if len(near := at[kind][abs(at[kind] - guess) < 0.12]):
+                        yield from (
+                            about
+                            | dict(
+                                event=kind,
+                                side=side,
+                                at=near[0],
+                                mark=m,
+                                late=x - near[0],
+                                sweep=f.t[b] - f.t[a],
+                            )
+                            for m, x in marks.items()
+                        )
+
 
 def fit(g):
     "Constant, share of the sweep and scatter of one landmark, every clip and source with the same weight, outliers with less"
-    w = 1/g.groupby(['clip', 'source']).late.transform('size').to_numpy(); A = np.c_[np.ones(len(g)), g.sweep]; y = g.late.to_numpy()
+    w = 1 / g.groupby(["clip", "source"]).late.transform("size").to_numpy()
+    A = np.c_[np.ones(len(g)), g.sweep]
+    y = g.late.to_numpy()
     c = np.array([np.average(y, weights=w), 0])
     for _ in range(20):
-        k = w/(1+((y-A@c)/.02)**2); c = np.linalg.solve(A.T@(A*k[:,None])+np.diag([1e-9, 1e-3*k.sum()]), A.T@(k*y))
-    return c[0], c[1], np.sqrt(np.average(np.clip(y-A@c, -.06, .06)**2, weights=w))
+        k = w / (1 + ((y - A @ c) / 0.02) ** 2)
+        c = np.linalg.solve(A.T @ (A * k[:, None]) + np.diag([1e-9, 1e-3 * k.sum()]), A.T @ (k * y))
+    return c[0], c[1], np.sqrt(np.average(np.clip(y - A @ c, -0.06, 0.06) ** 2, weights=w))
+
 
 def left_out(df, clips):
     "RMSE in ms on the clips whose name begins with `clips`, with lags of the others"
-    lags = {k: {m: fit(h) for m,h in g.groupby('mark')} for k,g in df[~df['clip'].str.startswith(clips)].groupby('event')}; out = []
-    for (source,kind,*_),g in df[df['clip'].str.startswith(clips)].groupby(['source', 'event', 'clip', 'view', 'side', 'at']):
-        out.append(dict(source=source, event=kind, ms=1000*consensus(dict(zip(g.mark, g.late, strict=True)), lags[kind], g.sweep.iloc[0])[0]))
-    return pd.DataFrame(out).groupby(['source', 'event']).ms.agg(bias='mean', RMSE=lambda x: np.sqrt((x**2).mean()))
+    lags = {
+        k: {m: fit(h) for m, h in g.groupby("mark")}
+        for k, g in df[~df["clip"].str.startswith(clips)].groupby("event")
+    }
+    out = []
+    for (source, kind, *_), g in df[df["clip"].str.startswith(clips)].groupby(
+        ["source", "event", "clip", "view", "side", "at"]
+    ):
+        out.append(
+            dict(
+                source=source,
+                event=kind,
+                ms=1000
+                * consensus(dict(zip(g.mark, g.late, strict=True)), lags[kind], g.sweep.iloc[0])[0],
+            )
+        )
+    return (
+        pd.DataFrame(out)
+        .groupby(["source", "event"])
+        .ms.agg(bias="mean", RMSE=lambda x: np.sqrt((x**2).mean()))
+    )
+
 
 @call_parse
 def main(
-    data:str, # Folder with the shared data
-    out:str=None, # CSV file for all landmarks
+    data: str,  # Folder with the shared data
+    out: str = None,  # CSV file for all landmarks
 ):
     "Print the tables, and how well the lags of one runner do on the other"
     rows, data = [], Path(data)
-    for clip,truth in tqdm(plates(data).items()):
-        rows += landmarks(recording(data, clip), truth, clip=clip, source='joints', view=0); p = recording(data, clip, 60)
-        for k,cam in enumerate(test_cameras(8)):
+    for clip, truth in tqdm(plates(data).items()):
+        rows += landmarks(recording(data, clip), truth, clip=clip, source="joints", view=0)
+        p = recording(data, clip, 60)
+        for k, cam in enumerate(test_cameras(8)):
             kp = filmed(p, cam, k)
-            rows += landmarks(to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True), truth, clip=clip, source='lifted', view=k)
+            rows += landmarks(
+                to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True),
+                truth,
+                clip=clip,
+                source="lifted",
+                view=k,
+            )
     df = pd.DataFrame(rows)
-    if out: df.to_csv(out, index=False)
-    for kind,g in df.groupby('event', sort=False):
-        print(kind); print(',\n'.join(f"    '{m}': ({c:.3f}, {share:.3f}, {sd:.3f})" for m,h in g.groupby('mark', sort=False) for c,share,sd in [fit(h)]))
-    for who in ('hamner04', 'hamner2010'): print(f'\n{who}, with the lags of the other runner, ms\n{left_out(df, who).round(1).to_string()}')
+    if out:
+        df.to_csv(out, index=False)
+    for kind, g in df.groupby("event", sort=False):
+        print(kind)
+        print(
+            ",\n".join(
+                f"    '{m}': ({c:.3f}, {share:.3f}, {sd:.3f})"
+                for m, h in g.groupby("mark", sort=False)
+                for c, share, sd in [fit(h)]
+            )
+        )
+    for who in ("hamner04", "hamner2010"):
+        print(
+            f"\n{who}, with the lags of the other runner, ms\n{left_out(df, who).round(1).to_string()}"
+        )

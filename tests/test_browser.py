@@ -1,5 +1,10 @@
 """What only a browser can tell: the report and the app, driven by Playwright in the machine's own Chromium; skipped where one of them is missing."""
-import shutil, socket, subprocess, sys, time
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,72 +17,147 @@ from runningpose.poses import pose_arrays, poses_dataset
 from runningpose.show.report import write_report
 from runningpose.skeleton import convert
 from runningpose.synthetic import synthetic_runner
-from runningpose.video import VideoWriter
+from runningpose.video.reader import VideoWriter
 
-api = pytest.importorskip('playwright.sync_api', reason='Playwright is not installed (pip install playwright)')
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason='there is no Chromium on this machine')
+api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed (pip install playwright)"
+)
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
-@pytest.fixture(scope='module')
+
+@pytest.fixture(scope="module")
 def browser():
     with api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
+        b = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield b
         b.close()
 
-@pytest.fixture(scope='module')
+
+@pytest.fixture(scope="module")
 def report(tmp_path_factory):
     "A report of the synthetic runner, with a film beside it"
-    d = tmp_path_factory.mktemp('report'); run = synthetic_runner(3., seconds=4, treadmill=True, fps=30); t = run.pose.time.values
-    cam = look_at(phone_camera(640, 360), [0, -4.5, 1.1], [0, 0, 1.])
-    uv = project(convert(pose_arrays(run.pose)[0].astype(float), 'runningpose_22', 'halpe_26'), cam)
+    d = tmp_path_factory.mktemp("report")
+    run = synthetic_runner(3.0, seconds=4, treadmill=True, fps=30)
+    t = run.pose.time.values
+    cam = look_at(phone_camera(640, 360), [0, -4.5, 1.1], [0, 0, 1.0])
+    uv = project(convert(pose_arrays(run.pose)[0].astype(float), "runningpose_22", "halpe_26"), cam)
     kp = poses_dataset(uv, time=t, image_width=640, image_height=360)
-    with VideoWriter(d/'overlay.mp4', 640, 360, 30) as w:
-        for _ in t: w.write(np.full((360, 640, 3), 200, np.uint8))
-    shots = [(s, 'foot strike', 1., np.full((90, 72, 3), 180, np.uint8)) for s in ('right', 'left')]
-    return write_report(d/'report.html', dict(warnings=['A warning.']), kp, run.pose, run.angles, run.events, gait_metrics(run.pose, run.events),
-                        steps=step_measures(run.pose, run.events), frames=shots)
+    with VideoWriter(d / "overlay.mp4", 640, 360, 30) as w:
+        for _ in t:
+            w.write(np.full((360, 640, 3), 200, np.uint8))
+    shots = [
+        (s, "foot strike", 1.0, np.full((90, 72, 3), 180, np.uint8)) for s in ("right", "left")
+    ]
+    return write_report(
+        d / "report.html",
+        dict(warnings=["A warning."]),
+        kp,
+        run.pose,
+        run.angles,
+        run.events,
+        gait_metrics(run.pose, run.events),
+        steps=step_measures(run.pose, run.events),
+        frames=shots,
+    )
+
 
 def opened(browser, page, **kw):
     "A page, the complaints of its console, and what it asked for beside itself"
-    pg = browser.new_page(**kw); said, asked = [], []
-    pg.on('console', lambda m: said.append(m.text) if m.type in ('error', 'warning') else None); pg.on('pageerror', lambda e: said.append(str(e)))
-    pg.on('request', lambda r: asked.append(r.url)); pg.goto(Path(page).as_uri()); pg.wait_for_timeout(800)
-    return pg, said, [u for u in asked if not u.startswith(('data:', 'blob:', Path(page).parent.as_uri()))]
+    pg = browser.new_page(**kw)
+    said, asked = [], []
+    pg.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    pg.on("pageerror", lambda e: said.append(str(e)))
+    pg.on("request", lambda r: asked.append(r.url))
+    pg.goto(Path(page).as_uri())
+    pg.wait_for_timeout(800)
+    return (
+        pg,
+        said,
+        [u for u in asked if not u.startswith(("data:", "blob:", Path(page).parent.as_uri()))],
+    )
 
-def picture(pg): return pg.evaluate("document.getElementById('body').toDataURL()")
 
-@pytest.mark.parametrize('width', (390, 820, 1440))
-@pytest.mark.parametrize('scheme', ('light', 'dark'))
+def picture(pg):
+    return pg.evaluate("document.getElementById('body').toDataURL()")
+
+
+@pytest.mark.parametrize("width", (390, 820, 1440))
+@pytest.mark.parametrize("scheme", ("light", "dark"))
 def test_report(browser, report, width, scheme):
-    pg, said, outside = opened(browser, report, viewport=dict(width=width, height=900), color_scheme=scheme)
-    assert said==[] and outside==[]
-    assert pg.evaluate('document.documentElement.scrollWidth')<=width
-    before = picture(pg); pg.evaluate("f => {f.value = 40; f.dispatchEvent(new Event('input'))}", pg.query_selector('#frame')); pg.wait_for_timeout(300)
-    assert picture(pg)!=before and 'frame 41' in pg.inner_text('#clock')
-    before = pg.inner_text('#clock'); pg.click('#play'); pg.wait_for_timeout(700); pg.click('#play'); assert pg.inner_text('#clock')!=before
-    before = picture(pg); pg.select_option('#view', '90,8'); pg.wait_for_timeout(200); assert picture(pg)!=before
-    pg.select_option('#span', 'stride'); assert pg.is_visible('#norm'); pg.close()
+    pg, said, outside = opened(
+        browser, report, viewport=dict(width=width, height=900), color_scheme=scheme
+    )
+    assert said == [] and outside == []
+    assert pg.evaluate("document.documentElement.scrollWidth") <= width
+    before = picture(pg)
+    pg.evaluate(
+        "f => {f.value = 40; f.dispatchEvent(new Event('input'))}", pg.query_selector("#frame")
+    )
+    pg.wait_for_timeout(300)
+    assert picture(pg) != before and "frame 41" in pg.inner_text("#clock")
+    before = pg.inner_text("#clock")
+    pg.click("#play")
+    pg.wait_for_timeout(700)
+    pg.click("#play")
+    assert pg.inner_text("#clock") != before
+    before = picture(pg)
+    pg.select_option("#view", "90,8")
+    pg.wait_for_timeout(200)
+    assert picture(pg) != before
+    pg.select_option("#span", "stride")
+    assert pg.is_visible("#norm")
+    pg.close()
+
 
 def test_print(browser, report, tmp_path):
-    pg, said, _ = opened(browser, report); pdf = pg.pdf(format='A4'); assert pdf[:4]==b'%PDF' and len(pdf)>20_000 and said==[]; pg.close()
+    pg, said, _ = opened(browser, report)
+    pdf = pg.pdf(format="A4")
+    assert pdf[:4] == b"%PDF" and len(pdf) > 20_000 and said == []
+    pg.close()
+
 
 def test_app(browser, tmp_path):
-    pytest.importorskip('gradio', reason='Gradio is not installed (runningpose[app])')
-    from runningpose.weights import fetch, find
-    if find('heavy') is None or find('sample') is None: pytest.skip('weights and sample clip are not here (runningpose_fetch)')
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
-    bad = tmp_path/'bad.mp4'; bad.write_text('no film'); code = f'from runningpose.app import runningpose_app as a; a(port={port}, no_browser=True)'
-    app = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pytest.importorskip("gradio", reason="Gradio is not installed (runningpose[app])")
+    from runningpose.files.weights import fetch, find
+
+    if find("heavy") is None or find("sample") is None:
+        pytest.skip("weights and sample clip are not here (runningpose_fetch)")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no film")
+    code = f"from runningpose.app import runningpose_app as a; a(port={port}, no_browser=True)"
+    app = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         for _ in range(120):
             with socket.socket() as s:
-                if s.connect_ex(('127.0.0.1', port))==0: break
-            time.sleep(.5)
-        pg = browser.new_page(); pg.goto(f'http://127.0.0.1:{port}'); pg.set_input_files('#video input[type=file]', str(bad))
-        pg.wait_for_selector('.toast-wrap', timeout=20_000); said = pg.inner_text('.toast-wrap'); assert 'bad.mp4' in said and 'cannot be read' in said
-        two = [browser.new_page() for _ in range(2)]; film = tmp_path/'walk.mp4'; shutil.copy(fetch('sample', progress=False), film)
-        for p in two: p.goto(f'http://127.0.0.1:{port}'); p.set_input_files('#video input[type=file]', str(film)); p.wait_for_selector('img', timeout=20_000)
-        for p in two: p.click('#go')
-        for p in two: p.wait_for_selector('#report iframe', timeout=300_000); assert 'report' in p.inner_text('#files')
-    finally: app.terminate(); app.wait(20)
+                if s.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.5)
+        pg = browser.new_page()
+        pg.goto(f"http://127.0.0.1:{port}")
+        pg.set_input_files("#video input[type=file]", str(bad))
+        pg.wait_for_selector(".toast-wrap", timeout=20_000)
+        said = pg.inner_text(".toast-wrap")
+        assert "bad.mp4" in said and "cannot be read" in said
+        two = [browser.new_page() for _ in range(2)]
+        film = tmp_path / "walk.mp4"
+        shutil.copy(fetch("sample", progress=False), film)
+        for p in two:
+            p.goto(f"http://127.0.0.1:{port}")
+            p.set_input_files("#video input[type=file]", str(film))
+            p.wait_for_selector("img", timeout=20_000)
+        for p in two:
+            p.click("#go")
+        for p in two:
+            p.wait_for_selector("#report iframe", timeout=300_000)
+            assert "report" in p.inner_text("#files")
+    finally:
+        app.terminate()
+        app.wait(20)

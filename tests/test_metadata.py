@@ -1,4 +1,5 @@
 "settings.ini, the installed package, the modules and the notebooks tell the same story."
+
 import re
 from configparser import ConfigParser
 from importlib.metadata import entry_points, metadata, requires
@@ -9,41 +10,64 @@ import pytest
 import runningpose
 
 ROOT = Path(__file__).resolve().parent.parent
-ini = ConfigParser(delimiters=['='], interpolation=None)
-ini.read(ROOT/'settings.ini', encoding='utf-8')
-cfg = ini['DEFAULT']
-MODULES = [p for p in sorted((ROOT/'runningpose').rglob('*.py')) if p.name not in ('__init__.py', '_modidx.py')]
+ini = ConfigParser(delimiters=["="], interpolation=None)
+ini.read(ROOT / "settings.ini", encoding="utf-8")
+cfg = ini["DEFAULT"]
+MODULES = [
+    p
+    for p in sorted((ROOT / "runningpose").rglob("*.py"))
+    if p.name not in ("__init__.py", "_modidx.py")
+]
 
-def names(reqs): return {re.match(r'[\w.-]+', o)[0].lower().replace('_', '-') for o in reqs}
 
-def test_version(): assert cfg['version'] == runningpose.__version__ == metadata('runningpose')['Version']
+def names(reqs):
+    return {re.match(r"[\w.-]+", o)[0].lower().replace("_", "-") for o in reqs}
+
+
+def test_version():
+    assert cfg["version"] == runningpose.__version__ == metadata("runningpose")["Version"]
+
 
 def test_names_and_addresses():
-    meta = metadata('runningpose')
-    assert (meta['Name'], meta['Summary'], meta['Author']) == (cfg['lib_name'], cfg['description'], cfg['author'])
-    assert meta['Requires-Python'] == '>=' + cfg['min_python']
-    assert any(cfg['git_url'] in o for o in [meta['Home-page'] or '', *meta.get_all('Project-URL', [])])
+    meta = metadata("runningpose")
+    assert (meta["Name"], meta["Summary"], meta["Author"]) == (
+        cfg["lib_name"],
+        cfg["description"],
+        cfg["author"],
+    )
+    assert meta["Requires-Python"] == ">=" + cfg["min_python"]
+    assert any(
+        cfg["git_url"] in o for o in [meta["Home-page"] or "", *meta.get_all("Project-URL", [])]
+    )
+
 
 def test_requirements_and_extras():
-    extras = {k.removesuffix('_requirements'): v for k,v in cfg.items() if k.endswith('_requirements')}
-    core = [o for o in requires('runningpose') if 'extra ==' not in o]
-    assert names(core) == names(cfg['requirements'].split())
-    assert set(metadata('runningpose').get_all('Provides-Extra')) == set(extras)
-    for extra,reqs in extras.items():
-        assert names(o for o in requires('runningpose') if f'"{extra}"' in o) == names(reqs.split())
+    extras = {
+        k.removesuffix("_requirements"): v for k, v in cfg.items() if k.endswith("_requirements")
+    }
+    core = [o for o in requires("runningpose") if "extra ==" not in o]
+    assert names(core) == names(cfg["requirements"].split())
+    assert set(metadata("runningpose").get_all("Provides-Extra")) == set(extras)
+    for extra, reqs in extras.items():
+        assert names(o for o in requires("runningpose") if f'"{extra}"' in o) == names(reqs.split())
+
 
 def test_constraints_pin_what_we_require():
-    pinned = names((ROOT/'constraints.txt').read_text().splitlines())
-    assert names(cfg['requirements'].split() + cfg['dev_requirements'].split()) <= pinned
+    pinned = names((ROOT / "constraints.txt").read_text().splitlines())
+    assert names(cfg["requirements"].split() + cfg["dev_requirements"].split()) <= pinned
 
-@pytest.mark.parametrize('script', cfg['console_scripts'].split())
+
+@pytest.mark.parametrize("script", cfg["console_scripts"].split())
 def test_console_script(script):
-    name,target = script.split('=')
-    found = entry_points(group='console_scripts', name=name)
+    name, target = script.split("=")
+    found = entry_points(group="console_scripts", name=name)
     assert [o.value for o in found] == [target]
     assert callable(next(iter(found)).load())
 
-@pytest.mark.parametrize('module', MODULES, ids=lambda p: p.stem)
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda p: p.stem)
 def test_module_has_its_notebook(module):
-    source = re.search(r'File to edit: (\S+\.ipynb)', module.read_text(encoding='utf-8'))
-    assert source and (module.parent/source[1]).exists(), f'{module.name} was written by hand, or its notebook is gone'
+    source = re.search(r"File to edit: (\S+\.ipynb)", module.read_text(encoding="utf-8"))
+    assert source and (module.parent / source[1]).exists(), (
+        f"{module.name} was written by hand, or its notebook is gone"
+    )

@@ -1,5 +1,12 @@
 "Build the static site into docs/ with smalldocs, then check it: broken links, missing anchors and orphan pages are errors."
-import json, re, shutil, subprocess, sys, tempfile, warnings
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -12,93 +19,165 @@ from nbdev.config import get_config
 from nbdev.quarto import refresh_quarto_yml
 from nbdev.serve import proc_nbs
 
-ASSETS = {'.css', '.png', '.svg', '.jpg', '.gif', '.mp4'}
+ASSETS = {".css", ".png", ".svg", ".jpg", ".gif", ".mp4"}
+
 
 def page_name(nb, path):
     "The name nbdev's links use for a page: `00_angles.ipynb` is published as `angles.html`"
     first = nb.cells[0] if nb.cells else None
-    m = first and first.cell_type=='raw' and re.search(r'^output-file:\s*(\S+)', first.source, re.M)
+    m = (
+        first
+        and first.cell_type == "raw"
+        and re.search(r"^output-file:\s*(\S+)", first.source, re.M)
+    )
     return Path(m[1]).stem if m else path.stem
+
 
 def plain_code(md):
     "Undo links that nbdev put inside a code fence, where they would show as raw Markdown"
-    return re.sub(r'```python\n.*?```', lambda m: re.sub(r'\[`([^`\]]+)`\]\([^)]*\)', r'\1', m[0]), md, flags=re.S)
+    return re.sub(
+        r"```python\n.*?```",
+        lambda m: re.sub(r"\[`([^`\]]+)`\]\([^)]*\)", r"\1", m[0]),
+        md,
+        flags=re.S,
+    )
+
 
 def relink(md, names, base, depth):
     "Point links at the published page names, relative to a page `depth` folders down"
-    md = re.sub(r'\]\(((?:[^)\s]*/)?)([^/)\s#]+\.ipynb)', lambda m: ']('+m[1]+names.get(m[2], m[2]), md)
-    return re.sub(rf'\]\({re.escape(base)}/', ']('+'../'*depth, md)
+    md = re.sub(
+        r"\]\(((?:[^)\s]*/)?)([^/)\s#]+\.ipynb)", lambda m: "](" + m[1] + names.get(m[2], m[2]), md
+    )
+    return re.sub(rf"\]\({re.escape(base)}/", "](" + "../" * depth, md)
+
 
 def publishable(work, base):
     "Rename processed notebooks to their page names and rewrite every link between them"
-    nbs = {p: read_nb(p) for p in sorted(work.rglob('*.ipynb'))}
-    names = {p.name: page_name(nb, p)+'.ipynb' for p,nb in nbs.items()}
-    for p,nb in nbs.items():
-        depth = len(p.relative_to(work).parts)-1
+    nbs = {p: read_nb(p) for p in sorted(work.rglob("*.ipynb"))}
+    names = {p.name: page_name(nb, p) + ".ipynb" for p, nb in nbs.items()}
+    for p, nb in nbs.items():
+        depth = len(p.relative_to(work).parts) - 1
         for c in nb.cells:
-            if c.cell_type=='raw': c.source = re.sub(r'^output-file:.*\n', '', c.source, flags=re.M)  # the file name says it
-            if c.cell_type=='markdown': c.source = relink(c.source, names, base, depth)
-            for o in c.get('outputs', []):
-                md = o.get('data', {}).get('text/markdown')
-                if md: o['data']['text/markdown'] = relink(plain_code(''.join(md)), names, base, depth)
-        p.unlink(); write_nb(nb, p.with_name(names[p.name]))
-    side = work/'sidebar.yml'
-    side.write_text(re.sub(r'[\w.-]+\.ipynb', lambda m: names.get(m[0], m[0]), side.read_text()))
+            if c.cell_type == "raw":
+                c.source = re.sub(
+                    r"^output-file:.*\n", "", c.source, flags=re.M
+                )  # the file name says it
+            if c.cell_type == "markdown":
+                c.source = relink(c.source, names, base, depth)
+            for o in c.get("outputs", []):
+                md = o.get("data", {}).get("text/markdown")
+                if md:
+                    o["data"]["text/markdown"] = relink(plain_code("".join(md)), names, base, depth)
+        p.unlink()
+        write_nb(nb, p.with_name(names[p.name]))
+    side = work / "sidebar.yml"
+    side.write_text(re.sub(r"[\w.-]+\.ipynb", lambda m: names.get(m[0], m[0]), side.read_text()))
+
 
 class Page(HTMLParser):
     "The ids and the links of one HTML file"
+
     def __init__(self, path):
-        super().__init__(); self.ids, self.links, self.h1 = set(), [], False
-        self.feed(path.read_text(encoding='utf-8'))
+        super().__init__()
+        self.ids, self.links, self.h1 = set(), [], False
+        self.feed(path.read_text(encoding="utf-8"))
+
     def handle_starttag(self, tag, attrs):
-        a = dict(attrs); self.h1 |= tag=='h1'
-        self.ids |= {a[k] for k in ('id', 'name') if a.get(k)}
-        self.links += [a[k] for k in ('href', 'src') if a.get(k)]
+        a = dict(attrs)
+        self.h1 |= tag == "h1"
+        self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
+        self.links += [a[k] for k in ("href", "src") if a.get(k)]
+
 
 def site_errors(out, base, syms):
     "Everything wrong with the built site, one line each"
-    pages, errs, linked = {p.relative_to(out).as_posix(): Page(p) for p in sorted(out.rglob('*.html'))}, [], set()
-    for name,page in pages.items():
-        if not page.h1: errs.append(f'{name}: no <h1>')
+    pages, errs, linked = (
+        {p.relative_to(out).as_posix(): Page(p) for p in sorted(out.rglob("*.html"))},
+        [],
+        set(),
+    )
+    for name, page in pages.items():
+        if not page.h1:
+            errs.append(f"{name}: no <h1>")
         for link in page.links:
-            url,frag = urldefrag(link.removeprefix(base+'/'))
-            if re.match(r'[a-z][a-z0-9+.-]*:|//', url, re.I): continue
-            own = bool(url) and not link.startswith(base)         # relative to this page; else to the site
-            tgt = (out/PurePosixPath(name).parent/unquote(url)).resolve() if own else out.resolve()/(unquote(url) or name)
-            if tgt.is_dir(): tgt = tgt/'index.html'
-            rel = tgt.relative_to(out.resolve()).as_posix() if tgt.is_relative_to(out.resolve()) else None
-            if rel!=name: linked.add(rel)
-            if rel is None or not tgt.exists(): errs.append(f'{name}: broken link {link}')
-            elif frag and rel in pages and unquote(frag) not in pages[rel].ids: errs.append(f'{name}: no anchor for {link}')
-    errs += [f'{p}: no other page links to it; add it to nbs/sidebar.yml' for p in pages if p!='index.html' and p not in linked]
-    for mod,d in syms.items():
-        public = set(getattr(import_module(mod), '__all__', ()))     # helpers have no page of their own
-        for sym,(url,_) in d.items():
-            page,frag = urldefrag(url)
-            if sym[len(mod)+1:] in public and not (page in pages and frag in pages[page].ids): errs.append(f'{sym}: nothing at {url}')
-    found = {urldefrag(o['href'])[0] for o in json.loads((out/'search.json').read_text(encoding='utf-8'))}
-    return errs + [f'{p}: not in search.json' for p in pages if p not in found]
+            url, frag = urldefrag(link.removeprefix(base + "/"))
+            if re.match(r"[a-z][a-z0-9+.-]*:|//", url, re.I):
+                continue
+            own = bool(url) and not link.startswith(base)  # relative to this page; else to the site
+            tgt = (
+                (out / PurePosixPath(name).parent / unquote(url)).resolve()
+                if own
+                else out.resolve() / (unquote(url) or name)
+            )
+            if tgt.is_dir():
+                tgt = tgt / "index.html"
+            rel = (
+                tgt.relative_to(out.resolve()).as_posix()
+                if tgt.is_relative_to(out.resolve())
+                else None
+            )
+            if rel != name:
+                linked.add(rel)
+            if rel is None or not tgt.exists():
+                errs.append(f"{name}: broken link {link}")
+            elif frag and rel in pages and unquote(frag) not in pages[rel].ids:
+                errs.append(f"{name}: no anchor for {link}")
+    errs += [
+        f"{p}: no other page links to it; add it to nbs/sidebar.yml"
+        for p in pages
+        if p != "index.html" and p not in linked
+    ]
+    for mod, d in syms.items():
+        public = set(
+            getattr(import_module(mod), "__all__", ())
+        )  # helpers have no page of their own
+        for sym, (url, _) in d.items():
+            page, frag = urldefrag(url)
+            if sym[len(mod) + 1 :] in public and not (page in pages and frag in pages[page].ids):
+                errs.append(f"{sym}: nothing at {url}")
+    found = {
+        urldefrag(o["href"])[0]
+        for o in json.loads((out / "search.json").read_text(encoding="utf-8"))
+    }
+    return errs + [f"{p}: not in search.json" for p in pages if p not in found]
+
 
 @call_parse
 def main():
     "Build and check the site"
-    cfg = get_config(); root, base = cfg.config_path, cfg.doc_host+cfg.doc_baseurl
-    sys.path.insert(0, str(root))                        # document this checkout, not an older install
-    warnings.filterwarnings('error', message='Found cells containing imports')
-    refresh_quarto_yml(); nbdev.doclinks._build_modidx()
+    cfg = get_config()
+    root, base = cfg.config_path, cfg.doc_host + cfg.doc_baseurl
+    sys.path.insert(0, str(root))  # document this checkout, not an older install
+    warnings.filterwarnings("error", message="Found cells containing imports")
+    refresh_quarto_yml()
+    nbdev.doclinks._build_modidx()
     src = proc_nbs(cfg.nbs_path, n_workers=0, force=True)
-    out = root/cfg.doc_path.name
+    out = root / cfg.doc_path.name
     with tempfile.TemporaryDirectory() as tmp:
-        work = Path(tmp)/'site'; shutil.copytree(src, work)
-        for f in cfg.nbs_path.rglob('*'):
-            if f.suffix in ASSETS and not f.relative_to(cfg.nbs_path).parts[0].startswith(('_', '.')):
-                to = work/f.relative_to(cfg.nbs_path); to.parent.mkdir(parents=True, exist_ok=True); shutil.copy(f, to)
+        work = Path(tmp) / "site"
+        shutil.copytree(src, work)
+        for f in cfg.nbs_path.rglob("*"):
+            if f.suffix in ASSETS and not f.relative_to(cfg.nbs_path).parts[0].startswith(
+                ("_", ".")
+            ):
+                to = work / f.relative_to(cfg.nbs_path)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(f, to)
         publishable(work, base)
-        rc = subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', '--quiet', str(work)]).returncode
-        if rc: sys.exit(f'smalldocs render failed ({rc})')
-        site = work/out.name; sitemap = site/'sitemap.xml'
-        sitemap.write_text(re.sub(r'\s*<lastmod>[^<]*</lastmod>', '', sitemap.read_text()))  # same input, same bytes
-        shutil.rmtree(out, ignore_errors=True); shutil.move(site, out)
-    ns = {}; exec((cfg.lib_path/'_modidx.py').read_text(), ns)
-    if errs := site_errors(out, base, ns['d']['syms']): sys.exit('\n'.join(errs))
+        rc = subprocess.run(
+            [sys.executable, "-m", "smalldocs.cli", "render", "--strict", "--quiet", str(work)]
+        ).returncode
+        if rc:
+            sys.exit(f"smalldocs render failed ({rc})")
+        site = work / out.name
+        sitemap = site / "sitemap.xml"
+        sitemap.write_text(
+            re.sub(r"\s*<lastmod>[^<]*</lastmod>", "", sitemap.read_text())
+        )  # same input, same bytes
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.move(site, out)
+    ns = {}
+    exec((cfg.lib_path / "_modidx.py").read_text(), ns)
+    if errs := site_errors(out, base, ns["d"]["syms"]):
+        sys.exit("\n".join(errs))
     print(f"{len(list(out.rglob('*.html')))} pages in {out.name}/, all internal links good")
