@@ -16,7 +16,7 @@ from runningpose.camera import Camera
 from runningpose.files.weights import fetch
 from runningpose.gait.angles import joint_angles
 from runningpose.gait.events import gait_events
-from runningpose.gait.ground import free_fall, on_the_ground, standing
+from runningpose.gait.ground import fix_scale_and_path, free_fall, mid_stance
 from runningpose.gait.metrics import gait_metrics
 from runningpose.gait.steps import step_table
 from runningpose.gait.world import to_world, up_axis
@@ -358,10 +358,10 @@ def on_film(data):
         kp = clean(infer_video(film, progress=False, **part))
         w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp)))
         e = gait_events(fine)
-        held, said = on_the_ground(w, e)
+        held, said = fix_scale_and_path(w, e)
         up = up_axis(w)
         names = [f"{s}_{n}" for s in ("left", "right") for n in ("heel", "big_toe")]
-        stands = {s: standing(w.time.values, step_table(e), s) for s in ("left", "right")}
+        stands = {s: mid_stance(w.time.values, step_table(e), s) for s in ("left", "right")}
         low = 100 * np.concatenate(
             [(points(w, n)[0].astype(float) @ up)[stands[n.split("_")[0]]] for n in names]
         )

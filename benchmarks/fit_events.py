@@ -1,4 +1,4 @@
-"Fit the lags of the landmarks in `gait.events` to force plates: recorded joints, and joints lifted from eight cameras by lifters that never saw the runner."
+"Fit the lags of the landmarks in `gait.detectors` to force plates: recorded joints, and joints lifted from eight cameras by lifters that never saw the runner."
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from evaluate_gait import filmed, fold, plates, recording
 from fastcore.script import call_parse
 from tqdm import tqdm
 
-from runningpose.gait.events import consensus
+from runningpose.gait.detectors import Lag, consensus
 from runningpose.gait.foot_signals import (
     FineFoot,
+    continuous_runs,
     foot_signals,
-    runs_of,
     strike_landmarks,
     toe_off_landmarks,
 )
@@ -29,12 +29,13 @@ def landmarks(pose, truth, **about):
             k: truth[(truth.side == side) & (truth.event == k)].time.to_numpy()
             for k in ("foot_strike", "toe_off")
         }
-        for t, s in runs_of(foot_signals(pose, side)[0], pose.time.values):
+        for t, s in continuous_runs(foot_signals(pose, side).signals, pose.time.values):
             f = FineFoot(t, s)
-            for a, b in f.contacts():
+            for sweep in f.sweeps():
+                a, b = sweep
                 for kind, marks, guess in (
-                    ("foot_strike", strike_landmarks(f, a, b), f.t[a] + 0.02),
-                    ("toe_off", toe_off_landmarks(f, a, b), f.t[b] - 0.08),
+                    ("foot_strike", strike_landmarks(f, sweep), f.time[a] + 0.02),
+                    ("toe_off", toe_off_landmarks(f, sweep), f.time[b] - 0.08),
                 ):
                     if len(near := at[kind][abs(at[kind] - guess) < 0.12]):
                         yield from (
@@ -45,7 +46,7 @@ def landmarks(pose, truth, **about):
                                 at=near[0],
                                 mark=m,
                                 late=x - near[0],
-                                sweep=f.t[b] - f.t[a],
+                                sweep=f.time[b] - f.time[a],
                             )
                             for m, x in marks.items()
                         )
@@ -66,7 +67,7 @@ def fit(g):
 def left_out(df, clips):
     "RMSE in ms on the clips whose name begins with `clips`, with lags of the others"
     lags = {
-        k: {m: fit(h) for m, h in g.groupby("mark")}
+        k: {m: Lag(*fit(h)) for m, h in g.groupby("mark")}
         for k, g in df[~df["clip"].str.startswith(clips)].groupby("event")
     }
     out = []

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from runningpose.camera import look_at, phone_camera, project
+from runningpose.gait.catalogue import step_measures
 from runningpose.gait.metrics import gait_metrics
-from runningpose.gait.steps import step_measures
 from runningpose.poses import pose_arrays, poses_dataset
 from runningpose.show.report import write_report
 from runningpose.skeleton import convert

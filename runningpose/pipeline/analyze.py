@@ -16,7 +16,7 @@ from fastcore.meta import delegates
 
 from ..camera import Camera, phone_camera
 from ..files.atomic import check_out
-from ..gait.ground import check_known
+from ..gait.ground import check_speed_and_distance
 from ..lifting.lift import check_height
 from ..lifting.load import lifter
 from .caveats import caveats
@@ -82,7 +82,7 @@ def check_job(
     "Check what can be checked before the work; errors are ValueError or OSError with one sentence"
     folder = check_out(out, RESULT_FILES) if out is not None else None
     check_height(options.height)
-    check_known(options.speed, options.distance)
+    check_speed_and_distance(options.speed, options.distance)
     info = probe(video)
     slow_factor(info, options.real_fps)
     camera = phone_camera(info.width, info.height, options.fov)

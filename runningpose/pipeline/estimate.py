@@ -16,10 +16,10 @@ import xarray as xr
 
 from ..camera import Camera
 from ..gait.angles import joint_angles
+from ..gait.catalogue import step_measures
 from ..gait.events import gait_events
-from ..gait.ground import on_the_ground
+from ..gait.ground import fix_scale_and_path
 from ..gait.metrics import gait_metrics
-from ..gait.steps import step_measures
 from ..gait.world import to_world
 from ..lifting.lift import lift
 from ..pose2d.clean import light_copy
@@ -60,7 +60,7 @@ def estimate(
         )
     with stage("gait"):
         events = gait_events(lightly_filtered)
-        pose3d, messages = on_the_ground(pose3d, events, speed, distance, follows)
+        pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
         angles = joint_angles(pose3d)
         steps = step_measures(pose3d, events, angles)
         metrics = gait_metrics(pose3d, events, angles)

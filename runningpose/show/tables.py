@@ -11,8 +11,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from ..gait.metrics import symmetry
-from ..gait.steps import DEFINITIONS, UNITS
+from ..gait.catalogue import CATALOGUE
+from ..gait.comparison import symmetry
 
 # %% ../../nbs/show/582_tables.ipynb #9236e30d
 def number(
@@ -83,7 +83,7 @@ def _label(name, unit, both=()):  # Name, unit and, beside the sides, the value 
     about = (
         "how long both feet are on the ground"
         if name == "double_support_time"
-        else DEFINITIONS.get(name, "")
+        else (CATALOGUE[name].definition if name in CATALOGUE else "")
     )
     unit = {"1": "share", "deg": "°"}.get(unit, unit)
     return f'<td title="{escape(about)}">{words(name)}<small>{escape(unit)}{mean}</small></td>'
@@ -146,9 +146,9 @@ def metrics_table(
         else "none was found for this gait and speed"
     )
     said = "".join(
-        f"<dt>{words(n)}</dt><dd>{escape(DEFINITIONS[n])}</dd>"
+        f"<dt>{words(n)}</dt><dd>{escape(CATALOGUE[n].definition)}</dd>"
         for n in dict.fromkeys(m.metric)
-        if n in DEFINITIONS
+        if n in CATALOGUE
     )
     return (
         html_table(head, rows)
@@ -184,7 +184,7 @@ def steps_table(
     head = [
         "Strike (s)",
         "Side",
-        *(f"{words(c)}<small>{UNITS.get(c, 's')}</small>" for c in STEP_COLUMNS),
+        *(f"{words(c)}<small>{CATALOGUE[c].unit}</small>" for c in STEP_COLUMNS),
         "Confidence",
     ]
     rows = [
