@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .command import documented, says_what_is_wrong
+from .command import command
 from ..pipeline.analyze import analyze
 from ..video.reader import probe, read_frames
 
@@ -194,8 +194,7 @@ def build_app():
     return page
 
 # %% ../../nbs/cli/760_app.ipynb #a3f941a9
-@documented()
-@says_what_is_wrong
+@command()
 def runningpose_app(
     port: int = 7860,  # Where the page is served: http://127.0.0.1:PORT
     no_browser: bool = False,  # Do not open it
