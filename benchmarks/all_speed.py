@@ -1,4 +1,6 @@
-"""Every measure of speed, one after the other, written into benchmarks/README.md: run it with nothing else running."""
+"""Every measure of speed, one after the other, written into benchmarks/README.md: run it with
+nothing else running.
+"""
 
 import os
 import platform
@@ -41,7 +43,8 @@ def one(line):
 def main():
     "Measure and write"
     parts = [
-        f"{date.today()}, {cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}. Written by `all_speed.py`."
+        f"{date.today()}, {cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}."
+        " Written by `all_speed.py`."
     ]
     for line in RUNS:
         print(line, flush=True)

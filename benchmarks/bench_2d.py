@@ -2,11 +2,16 @@
 
     python benchmarks/bench_2d.py /path/to/venv/bin/python [--rounds 5] [--threads 2]
 
-The venv holds mediapipe==0.10.21 with pose_landmark_heavy.tflite in its modules/pose_landmark (see compare_mediapipe.py). Frames
-76 to 195 of the sample clip are written as 1920x1080 H.264, four times there and back, 480 frames. Every round times, one after the
-other, RunningPose and MediaPipe (model_complexity 2 and 1, frames from OpenCV), with heavy and with full. Ours is the whole of
-`infer_blazepose`: decoding, finding, following, looking around, choosing. Loading the networks does not count. What counts is the median
-of the ratios within a round: other programs on the machine slow both sides of a ratio. The goal is 1.4 x MediaPipe for both.
+The venv holds mediapipe==0.10.21 with pose_landmark_heavy.tflite in its modules/pose_landmark (see
+compare_mediapipe.py). Frames
+76 to 195 of the sample clip are written as 1920x1080 H.264, four times there and back, 480 frames.
+Every round times, one after the
+other, RunningPose and MediaPipe (model_complexity 2 and 1, frames from OpenCV), with heavy and with
+full. Ours is the whole of
+`infer_blazepose`: decoding, finding, following, looking around, choosing. Loading the networks does
+not count. What counts is the median
+of the ratios within a round: other programs on the machine slow both sides of a ratio. The goal is
+1.4 x MediaPipe for both.
 """
 
 import argparse
@@ -125,15 +130,18 @@ def main():
     ratio = [float(np.median(r[:, k, 0] / r[:, k + 1, 0])) for k in (0, 2)]
     cpu = [float(np.median(r[:, k + 1, 2] / r[:, k, 2])) for k in (0, 2)]
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {a.threads} threads, 1920x1080 H.264, decoding included"
+        f"{platform.machine()}, {os.cpu_count()} cores, {a.threads} threads, 1920x1080 H.264,"
+        " decoding included"
     )
     for n, v in zip(NAMES, np.median(r, axis=0), strict=True):
         print(f"{n:18} {v[0]:6.1f} frames/s, {v[2]:6.1f} CPU ms a frame (medians)")
     print(
-        f"CPU ms a frame: decoding {read:.1f}, cut-out from the planes {warp - read:.1f} (converting all of the frame: {rgb - read:.1f})"
+        f"CPU ms a frame: decoding {read:.1f}, cut-out from the planes {warp - read:.1f}"
+        f" (converting all of the frame: {rgb - read:.1f})"
     )
     print(
-        f"RunningPose / MediaPipe: heavy {ratio[0]:.2f}, full {ratio[1]:.2f} (goal 1.4); by CPU time {cpu[0]:.2f} and {cpu[1]:.2f}"
+        f"RunningPose / MediaPipe: heavy {ratio[0]:.2f}, full {ratio[1]:.2f} (goal 1.4); by CPU"
+        f" time {cpu[0]:.2f} and {cpu[1]:.2f}"
     )
     sys.exit(int(min(ratio) < 1.4))
 

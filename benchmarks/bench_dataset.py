@@ -1,4 +1,6 @@
-"A data set of 1,000 generated trials: built with a damaged file among them, interrupted, gone on with, and iterated; seconds, and the most memory held."
+"""A data set of 1,000 generated trials: built with a damaged file among them, interrupted, gone on
+with, and iterated; seconds, and the most memory held.
+"""
 
 import argparse
 import os
@@ -19,7 +21,9 @@ PEOPLE = 25
 
 
 def generate(lab, n):
-    "n recordings: one of each person from the synthetic runner, the others copies with another first frame, so that no two are the same motion"
+    """n recordings: one of each person from the synthetic runner, the others copies with another
+    first frame, so that no two are the same motion
+    """
     for p in range(PEOPLE):
         run = synthetic_runner(
             2.5 + 0.1 * p, seconds=1.7, fps=100, height=1.5 + 0.02 * p, seed=p
@@ -45,8 +49,8 @@ def build(lab, out):
     t = time.time()
     m = build_dataset(lab, out, progress=True)
     print(
-        f"build: {len(m['trials'])} trials in {time.time() - t:.0f} s, {m['reused']} of them there before, {len(m['failed'])} failed, "
-        f"at most {held():.0f} MB held",
+        f"build: {len(m['trials'])} trials in {time.time() - t:.0f} s, {m['reused']} of them there"
+        f" before, {len(m['failed'])} failed, at most {held():.0f} MB held",
         flush=True,
     )
     t = time.time()
@@ -57,7 +61,8 @@ def build(lab, out):
     [next(w) for _ in range(2000)]
     b = time.time()
     print(
-        f"read: {frames} frames of {len(ds)} trials in {a - t:.0f} s, 2000 windows in {b - a:.1f} s, at most {held():.0f} MB held",
+        f"read: {frames} frames of {len(ds)} trials in {a - t:.0f} s, 2000 windows in {b - a:.1f}"
+        f" s, at most {held():.0f} MB held",
         flush=True,
     )
 

@@ -1,4 +1,6 @@
-"""Live: frames a second of 2D, streaming 3D, drawing and recording on 1080p film, as fast as it goes and in real time."""
+"""Live: frames a second of 2D, streaming 3D, drawing and recording on 1080p film, as fast as it
+goes and in real time.
+"""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,6 @@
-"Speed of the whole job at 1080p, overlay and report included: frames per second, and their ratio to the goals and to the film's rate."
+"""Speed of the whole job at 1080p, overlay and report included: frames per second, and their ratio
+to the goals and to the film's rate.
+"""
 
 import os
 import statistics
@@ -38,6 +40,7 @@ def main(
     for model, goal in GOALS.items():
         v = statistics.median(speed[model])
         print(
-            f"{model:6}{v:6.1f} frames/s = {v / goal:.2f} of the goal of {goal}, {v / 30:.2f} of the film's rate"
+            f"{model:6}{v:6.1f} frames/s = {v / goal:.2f} of the goal of {goal}, {v / 30:.2f} of"
+            " the film's rate"
         )
     print(f"1080p, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")

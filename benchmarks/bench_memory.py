@@ -59,7 +59,8 @@ def main(
             t = time.time()
             res[m] = peak(film, Path(d) / "out", model)
             print(
-                f"{n / 1800:.1f} min, {n} frames: peak {res[m]:.0f} MB, {n / (time.time() - t):.1f} frames/s",
+                f"{n / 1800:.1f} min, {n} frames: peak {res[m]:.0f} MB, {n / (time.time() - t):.1f}"
+                " frames/s",
                 flush=True,
             )
         a, b = res.values()

@@ -1,13 +1,18 @@
-"""How small a person may be: a walking woman shrunk onto real pictures full of trees, windows and walls.
+"""How small a person may be: a walking woman shrunk onto real pictures full of trees, windows and
+walls.
 
     python benchmarks/bench_small.py [--model heavy] [--frames 60]
 
-She is cut out of the sample clip (frames 76 to 195), scaled to 0.47, 0.25, 0.12 and 0.06 of the height of a 1920x1080 picture, and put
-onto three backgrounds made of the empty scene of the same clip (all of it, its left part, its middle, each as large as the whole
+She is cut out of the sample clip (frames 76 to 195), scaled to 0.47, 0.25, 0.12 and 0.06 of the
+height of a 1920x1080 picture, and put
+onto three backgrounds made of the empty scene of the same clip (all of it, its left part, its
+middle, each as large as the whole
 picture), so that nobody else is in view (a man in a far doorway is painted over).
 The films are H.264 and go through `infer_blazepose` without any hint. A frame counts as found
-when the middle of the landmarks is within 25 % of her height of the true one, and the height is within 25 %; the truth is what heavy
-sees in the original clip, scaled. A frame with a pose elsewhere is false. Goals: 95, 95, 90 and 80 % found. Last, the scenes without her.
+when the middle of the landmarks is within 25 % of her height of the true one, and the height is
+within 25 %; the truth is what heavy
+sees in the original clip, scaled. A frame with a pose elsewhere is false. Goals: 95, 95, 90 and 80
+% found. Last, the scenes without her.
 """
 
 import argparse
@@ -45,7 +50,9 @@ LIMBS = [
 
 
 def scene_and_walk(frames):
-    "The empty scene, and for each frame of the walk the picture, how much of it is her (0..1), and her points (33, 2)"
+    """The empty scene, and for each frame of the walk the picture, how much of it is her (0..1),
+    and her points (33, 2)
+    """
     from runningpose.files.weights import fetch
     from runningpose.pose2d.search import infer_blazepose
     from runningpose.poses import pose_arrays

@@ -1,5 +1,8 @@
-"""Do OpenSim's own readers get our files right? Two steps, because OpenSim lives in an environment of its own (`pip install opensim`):
-`python benchmarks/check_opensim.py write FOLDER` here, `python benchmarks/check_opensim.py read FOLDER` there."""
+"""Do OpenSim's own readers get our files right? Two steps, because OpenSim lives in an environment
+of its own (`pip install opensim`):
+`python benchmarks/check_opensim.py write FOLDER` here, `python benchmarks/check_opensim.py read
+FOLDER` there.
+"""
 
 import json
 import sys
@@ -39,8 +42,9 @@ def read(d):
     knee = max(abs(a.get(i) - k) for i, k in enumerate(truth["knee"]))
     units = t.getTableMetaDataString("Units")
     print(
-        f"{t.getNumRows()} frames, {t.getNumColumns()} markers, unit {units}; head off by at most {worst:.6f} m with Y up; "
-        f"knee off by at most {knee:.6f} degrees; in degrees: {m.isInDegrees()}"
+        f"{t.getNumRows()} frames, {t.getNumColumns()} markers, unit {units}; head off by at most"
+        f" {worst:.6f} m with Y up; knee off by at most {knee:.6f} degrees; in degrees:"
+        f" {m.isInDegrees()}"
     )
 
 

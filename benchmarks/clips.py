@@ -1,4 +1,6 @@
-"Test films at 1080p, made from the sample clip: the woman walks forward and backward in time, so that she never jumps."
+"""Test films at 1080p, made from the sample clip: the woman walks forward and backward in time, so
+that she never jumps.
+"""
 
 from itertools import islice
 from pathlib import Path

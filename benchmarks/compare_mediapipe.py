@@ -1,18 +1,26 @@
 """How close RunningPose's BlazePose comes to MediaPipe's own, point by point.
 
-    python benchmarks/compare_mediapipe.py /path/to/venv/bin/python [--model heavy] [--out table.json]
+    python benchmarks/compare_mediapipe.py /path/to/venv/bin/python [--model heavy] [--out
+    table.json]
 
-The venv holds mediapipe==0.10.21 (see benchmarks/README.md); for the heavy model its pose_landmark_heavy.tflite must lie in
-mediapipe/modules/pose_landmark. Both sides read the same file: the sample clip, frames 76 to 195, everything but the walking
-woman painted black, so that both follow her. MediaPipe runs with smooth_landmarks=False. A difference is given as a percentage
+The venv holds mediapipe==0.10.21 (see benchmarks/README.md); for the heavy model its
+pose_landmark_heavy.tflite must lie in
+mediapipe/modules/pose_landmark. Both sides read the same file: the sample clip, frames 76 to 195,
+everything but the walking
+woman painted black, so that both follow her. MediaPipe runs with smooth_landmarks=False. A
+difference is given as a percentage
 of her height (from the highest to the lowest landmark, median over the frames), in three ways:
 
 own track     each follows her by itself
-same cut-out  ours looks at the square that MediaPipe looked at: what the port is worth. A constant is taken out here: MediaPipe on a
-              CPU takes the corner of its cut-out for the centre of a pixel, which moves its points by (k-1)/2 px where a pixel of the
-              cut-out is k px of the picture. Ours do not move: a mirrored clip gives mirrored points, to 0.1 px in the median
+same cut-out  ours looks at the square that MediaPipe looked at: what the port is worth. A constant
+is taken out here: MediaPipe on a
+              CPU takes the corner of its cut-out for the centre of a pixel, which moves its points
+              by (k-1)/2 px where a pixel of the
+              cut-out is k px of the picture. Ours do not move: a mirrored clip gives mirrored
+              points, to 0.1 px in the median
 
-The tracks differ a little because the squares do: a square moved by a few pixels moves the answers of the network.
+The tracks differ a little because the squares do: a square moved by a few pixels moves the answers
+of the network.
 """
 
 import argparse
@@ -64,7 +72,9 @@ def masked_clip(path):
 
 
 def follow(clip, model, rect):
-    "Our points, px, shape (T, 33, 2): of our own track, and in the squares MediaPipe looked at, counted as it counts"
+    """Our points, px, shape (T, 33, 2): of our own track, and in the squares MediaPipe looked at,
+    counted as it counts
+    """
     from runningpose.pose2d.blazepose import BlazePose, Roi
     from runningpose.pose2d.tracker import Follower
     from runningpose.pose2d.tracker import follow as track

@@ -1,6 +1,8 @@
-"""How the 2D detector errs on rendered runners: the numbers behind the virtual detector of `lifting.simulate`.
+"""How the 2D detector errs on rendered runners: the numbers behind the virtual detector of
+`lifting.simulate`.
 
-Exact truth is projected; what is left after the constant offset of a clip has a size, a memory and a habit of coming back every stride, and the
+Exact truth is projected; what is left after the constant offset of a clip has a size, a memory and
+a habit of coming back every stride, and the
 difference between a look and a look in the mirror says something about it without any truth.
 """
 
@@ -95,8 +97,8 @@ def main(
             | assumed
         )
     print(
-        f"{model}, {df['clip'].nunique()} clips; % of body height per axis; mirrored: half the distance of the two looks; rank: its correlation "
-        "with the error"
+        f"{model}, {df['clip'].nunique()} clips; % of body height per axis; mirrored: half the"
+        " distance of the two looks; rank: its correlation with the error"
     )
     print(pd.DataFrame(rows).T.round(2).to_string())
     print(

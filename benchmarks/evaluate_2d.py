@@ -1,4 +1,6 @@
-"2D keypoints before and after repair on rendered runners with exact truth: exchanged legs, error of each point."
+"""2D keypoints before and after repair on rendered runners with exact truth: exchanged legs, error
+of each point.
+"""
 
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +18,9 @@ SIDES = ("left", "right")
 
 
 def truth(film):
-    "True points of the rig in the picture, px from the corner, {keypoint: (T, 2)}, and the height of the person there, px"
+    """True points of the rig in the picture, px from the corner, {keypoint: (T, 2)}, and the
+    height of the person there, px
+    """
     d = np.load(film.with_suffix(".npz"), allow_pickle=False)
     names = [str(n) for n in d["joints"]]
     uv = (d["xyz"] @ d["R"].T + d["t"].reshape(3)) @ d["K"].T
@@ -30,7 +34,9 @@ def truth(film):
 
 
 def swapped(got, true, height):
-    "Frames in which the leg points fit the other leg better, where the legs are more than 5 % of the height apart"
+    """Frames in which the leg points fit the other leg better, where the legs are more than 5 % of
+    the height apart
+    """
 
     def legs(p, sides):
         return np.stack([p[f"{s}_{n}"] for s in sides for n in LEG])
@@ -45,7 +51,9 @@ def swapped(got, true, height):
 
 
 def errors(got, true, height):
-    "Distance to the truth without the constant offset of each point, % of the height, {kind of point: (2 T,)}"
+    """Distance to the truth without the constant offset of each point, % of the height, {kind of
+    point: (2 T,)}
+    """
 
     def one(n):
         d = got[n] - true[n]
@@ -84,7 +92,9 @@ def main(
     data: str,  # Folder with the rendered clips
     model: str = "heavy",  # Model of the detector
 ):
-    "Share of frames with exchanged legs, and the error of each point (median / 95th percentile, % of body height)"
+    """Share of frames with exchanged legs, and the error of each point (median / 95th percentile,
+    % of body height)
+    """
     rows = []
     for film in sorted(Path(data).glob("*.mp4")):
         true, height = truth(film)

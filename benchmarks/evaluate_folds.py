@@ -1,6 +1,8 @@
-"""Score the lifters that left one runner out, and write checkpoint/evaluation.json, which the notebook on evaluation and the model card show.
+"""Score the lifters that left one runner out, and write checkpoint/evaluation.json, which the
+notebook on evaluation and the model card show.
 
-Every fold is scored with the points that three backends give, with white noise and with the measured errors of a detector; then under conditions
+Every fold is scored with the points that three backends give, with white noise and with the
+measured errors of a detector; then under conditions
 that should not matter much: other frame rates, missing points, half precision, stature unknown.
 """
 

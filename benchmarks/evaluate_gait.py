@@ -1,4 +1,5 @@
-"""Gait against truth: events on force plates, from 3D joints, from lifted 2D and from pixels; angles against inverse kinematics; the fall in flight;
+"""Gait against truth: events on force plates, from 3D joints, from lifted 2D and from pixels;
+angles against inverse kinematics; the fall in flight;
 standing feet on real film.
 
 Lifters are those that never saw the person. `--part` picks one table.
@@ -57,7 +58,9 @@ def recording(data, clip, fps=None):
 
 
 def filmed(pose, cam, seed):
-    "Cleaned 2D keypoints as a detector with 0.6 % white noise would see the runner through a camera"
+    """Cleaned 2D keypoints as a detector with 0.6 % white noise would see the runner through a
+    camera
+    """
     return clean(
         view(
             pose_arrays(pose)[0].astype(float),
@@ -85,7 +88,9 @@ def match(found, truth):
 
 
 def contacts(e):
-    "True contact times and their errors, s: of each strike with the toe-off that follows on the same foot"
+    """True contact times and their errors, s: of each strike with the toe-off that follows on the
+    same foot
+    """
     out = []
     for _, g in e.sort_values("time").groupby("side"):
         r = g.to_dict("records")
@@ -198,7 +203,9 @@ def whole(truth, time):
 
 
 def plates_below(film, d, data):
-    "Force-plate events of the recording that a rendered clip shows, in the clip's time: the knees say how far in it begins; None where there are none"
+    """Force-plate events of the recording that a rendered clip shows, in the clip's time: the
+    knees say how far in it begins; None where there are none
+    """
     clip = f"hamner04_{film.stem.split('_')[0]}"
     truth = plates(data).get(clip)
     names = [str(n) for n in d["joints"]]
@@ -223,7 +230,9 @@ def plates_below(film, d, data):
 
 
 def from_pixels(data, cache=None, events=gait_events):
-    "Events against the shoes and against the plates, belt speed and oscillation of the rendered clips"
+    """Events against the shoes and against the plates, belt speed and oscillation of the rendered
+    clips
+    """
     out, plate, rows = [], [], []
     for film in tqdm(sorted((data / "rendered").glob("*.mp4"))):
         d = np.load(film.with_suffix(".npz"), allow_pickle=False)
@@ -320,7 +329,9 @@ def against_ik(data, views=0):
 
 
 def falling(data, views=8):
-    "Acceleration of the centre of mass in flight, m/s², with its standard error, from joints and from lifted 2D"
+    """Acceleration of the centre of mass in flight, m/s², with its standard error, from joints and
+    from lifted 2D
+    """
     rows = []
     for clip in plates(data):
         p, q = recording(data, clip), recording(data, clip, 60)
@@ -349,7 +360,9 @@ def falling(data, views=8):
 
 
 def on_film(data):
-    "Standing feet on real film: their height above the floor, cm, and their slip before and after the contacts hold the path, m/s"
+    """Standing feet on real film: their height above the floor, cm, and their slip before and
+    after the contacts hold the path, m/s
+    """
     rows = []
     for film, part in (
         (fetch("sample"), dict(start=2.53, end=6.6, box=(1168, 400, 594, 594))),

@@ -1,7 +1,10 @@
-"""The lifter on real film: each of four calibrated views by itself against the triangulation of all four.
+"""The lifter on real film: each of four calibrated views by itself against the triangulation of
+all four.
 
-The film is the single-person demonstration of Pose2Sim (BSD-3-Clause): a man who walks over a beam, 100 frames at 60 Hz. `pip download` fetches
-it with the package; nothing of it is kept. Truth are BlazePose's own points, triangulated, so what all views get wrong together does not show.
+The film is the single-person demonstration of Pose2Sim (BSD-3-Clause): a man who walks over a beam,
+100 frames at 60 Hz. `pip download` fetches
+it with the package; nothing of it is kept. Truth are BlazePose's own points, triangulated, so what
+all views get wrong together does not show.
 """
 
 import subprocess
@@ -111,15 +114,18 @@ def score(view, cam, true, tall, checkpoint):
     def across(p):
         return p[:, 6] - p[:, 7]
 
-    return dict(
-        frames=int(ok.any(1).sum()),
-        MPJPE=1000 * error[ok].mean(),
-        aligned=1000 * np.linalg.norm(flat - b[ok], axis=-1).mean(),
-        P_MPJPE=1000 * p_mpjpe(a[whole], b[whole]),
-        feet=1000 * np.nanmean(error[:, 12:]),
-        bone_spread=100 * np.mean(1.4826 * np.nanmedian(abs(bones - mid), 0) / mid),
-        flipped=100 * np.nanmean((across(a) * across(b)).sum(-1)[ok.any(1)] < 0),
-    ), got
+    return (
+        dict(
+            frames=int(ok.any(1).sum()),
+            MPJPE=1000 * error[ok].mean(),
+            aligned=1000 * np.linalg.norm(flat - b[ok], axis=-1).mean(),
+            P_MPJPE=1000 * p_mpjpe(a[whole], b[whole]),
+            feet=1000 * np.nanmean(error[:, 12:]),
+            bone_spread=100 * np.mean(1.4826 * np.nanmedian(abs(bones - mid), 0) / mid),
+            flipped=100 * np.nanmean((across(a) * across(b)).sum(-1)[ok.any(1)] < 0),
+        ),
+        got,
+    )
 
 
 def knee_error(got, true):
@@ -147,8 +153,9 @@ def main(
         tall = stature(true)
         e = tri.reprojection_error.sel(keypoint=POINTS).values
         print(
-            f"triangulation: median {np.nanmedian(e):.1f} px, {100 * np.isnan(true).any(-1).mean():.0f} % of the points missing; "
-            f"stature from the legs {tall:.2f} m"
+            f"triangulation: median {np.nanmedian(e):.1f} px,"
+            f" {100 * np.isnan(true).any(-1).mean():.0f} % of the points missing; stature from the"
+            f" legs {tall:.2f} m"
         )
         rows = []
         for f, v, c in zip(films, views, cams, strict=True):

@@ -1,4 +1,6 @@
-"The whole chain on rendered runners with exact truth: BlazePose, repair, lifter; errors against the rig's joints."
+"""The whole chain on rendered runners with exact truth: BlazePose, repair, lifter; errors against
+the rig's joints.
+"""
 
 from pathlib import Path
 
@@ -54,7 +56,9 @@ def left_out(film):
 
 
 def score(film, model, checkpoint, mirror=False, refine=True):
-    "One clip: errors relative to mid-hip, as they are, after one similarity transform for the clip, and after one for each frame"
+    """One clip: errors relative to mid-hip, as they are, after one similarity transform for the
+    clip, and after one for each frame
+    """
     d = np.load(film.with_suffix(".npz"), allow_pickle=False)
     names = [str(n) for n in d["joints"]]
     w, h = (int(v) for v in d["size"])

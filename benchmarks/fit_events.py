@@ -1,4 +1,6 @@
-"Fit the lags of the landmarks in `gait.detectors` to force plates: recorded joints, and joints lifted from eight cameras by lifters that never saw the runner."
+"""Fit the lags of the landmarks in `gait.detectors` to force plates: recorded joints, and joints
+lifted from eight cameras by lifters that never saw the runner.
+"""
 
 from pathlib import Path
 
@@ -23,7 +25,9 @@ from runningpose.training.evaluate import test_cameras
 
 
 def landmarks(pose, truth, **about):
-    "One row for each landmark near a true event: how late it is, and how long the leg sweeps back, s"
+    """One row for each landmark near a true event: how late it is, and how long the leg sweeps
+    back, s
+    """
     for side in ("left", "right"):
         at = {
             k: truth[(truth.side == side) & (truth.event == k)].time.to_numpy()
@@ -53,7 +57,9 @@ def landmarks(pose, truth, **about):
 
 
 def fit(g):
-    "Constant, share of the sweep and scatter of one landmark, every clip and source with the same weight, outliers with less"
+    """Constant, share of the sweep and scatter of one landmark, every clip and source with the
+    same weight, outliers with less
+    """
     w = 1 / g.groupby(["clip", "source"]).late.transform("size").to_numpy()
     A = np.c_[np.ones(len(g)), g.sweep]
     y = g.late.to_numpy()
@@ -122,5 +128,6 @@ def main(
         )
     for who in ("hamner04", "hamner2010"):
         print(
-            f"\n{who}, with the lags of the other runner, ms\n{left_out(df, who).round(1).to_string()}"
+            f"\n{who}, with the lags of the other runner,"
+            f" ms\n{left_out(df, who).round(1).to_string()}"
         )

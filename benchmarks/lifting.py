@@ -1,8 +1,12 @@
-"""Speed of the lifter against its ancestor: ratios, measured in one process, interleaved, medians over the rounds.
+"""Speed of the lifter against its ancestor: ratios, measured in one process, interleaved, medians
+over the rounds.
 
-The reference is the classic network (1024 channels, receptive field 243, 17 keypoints to 17 joints): one pass over the whole clip and its mirror
-image for inference, a strided window for streaming, and strided single-frame windows (batch 128) for training. Weights are random, with the
-statistics of batch normalisation set from data, so distances between variants are printed for what they are: rounding of a network of that size.
+The reference is the classic network (1024 channels, receptive field 243, 17 keypoints to 17
+joints): one pass over the whole clip and its mirror
+image for inference, a strided window for streaming, and strided single-frame windows (batch 128)
+for training. Weights are random, with the
+statistics of batch normalisation set from data, so distances between variants are printed for what
+they are: rounding of a network of that size.
 """
 
 import copy
@@ -51,7 +55,9 @@ def classic(x, net):
 
 
 def ratios(variants, rounds):
-    "Median over the rounds of reference time / time, for functions in a dict whose first is the reference"
+    """Median over the rounds of reference time / time, for functions in a dict whose first is the
+    reference
+    """
     times = {k: [] for k in variants}
     for f in variants.values():
         f()
@@ -211,7 +217,8 @@ def main(
         "",
     )
     print(
-        f"{cpu}; torch {torch.__version__}; {torch.get_num_threads()} threads; load {os.getloadavg()[0]:.1f}\n"
+        f"{cpu}; torch {torch.__version__}; {torch.get_num_threads()} threads; load"
+        f" {os.getloadavg()[0]:.1f}\n"
     )
     for n in frames.split(","):
         print(inference(int(n), rounds).round(3).to_string(), "\n", flush=True)

@@ -1,7 +1,10 @@
-"""Write checkpoint/README.md, the model card: every figure comes from files that other scripts wrote.
+"""Write checkpoint/README.md, the model card: every figure comes from files that other scripts
+wrote.
 
-checkpoint/lifter.json (training), evaluation.json (evaluate_folds.py), rendered.csv (evaluate_rendered.py --mirror --out), real.csv
-(evaluate_real.py --out) and world_landmarks.csv (world_landmarks.py --out)."""
+checkpoint/lifter.json (training), evaluation.json (evaluate_folds.py), rendered.csv
+(evaluate_rendered.py --mirror --out), real.csv
+(evaluate_real.py --out) and world_landmarks.csv (world_landmarks.py --out).
+"""
 
 # ruff: noqa: E501
 import json
@@ -111,7 +114,10 @@ def main(
     }
     w = pd.read_csv(CARD / "world_landmarks.csv").groupby("film").mean(numeric_only=True)
     blaze = {
-        k: f"{v.MPJPE_aligned:.0f} mm (one similarity per clip), {v.P_MPJPE:.0f} mm P-MPJPE and {v.knee_RMSE_deg:.0f}° of the knee"
+        k: (
+            f"{v.MPJPE_aligned:.0f} mm (one similarity per clip), {v.P_MPJPE:.0f} mm P-MPJPE and"
+            f" {v.knee_RMSE_deg:.0f}° of the knee"
+        )
         for k, v in w.iterrows()
     }
     n = sum(p.numel() for p in net.parameters())

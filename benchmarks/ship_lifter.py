@@ -1,4 +1,6 @@
-"Put trained lifters into checkpoint/ in half precision: the shipped one, and the folds that the published figures belong to."
+"""Put trained lifters into checkpoint/ in half precision: the shipped one, and the folds that the
+published figures belong to.
+"""
 
 import shutil
 from pathlib import Path

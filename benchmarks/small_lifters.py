@@ -1,6 +1,7 @@
 """Three questions about training, answered with small networks on a runner who is left out.
 
-Is the equivariant network as good as the plain one that looks twice, and what does a network lose that sees one frame alone? Several seeds, the same
+Is the equivariant network as good as the plain one that looks twice, and what does a network lose
+that sees one frame alone? Several seeds, the same
 steps and windows for all.
 Are dense chunks as good as strided single-frame windows? The same CPU time for both.
 """

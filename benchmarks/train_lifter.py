@@ -1,7 +1,10 @@
-"""Train the shipped lifter and the lifters that leave one runner out, in stages; each run carries on where it was stopped.
+"""Train the shipped lifter and the lifters that leave one runner out, in stages; each run carries
+on where it was stopped.
 
-Stage 1 learns the geometry of moving bodies from CMU's recordings and the synthetic crowd, which no test uses. Stage 2 starts from there,
-once for each runner who is left out and once with everybody. Stage 3 goes on from stage 2 for as long as there is time.
+Stage 1 learns the geometry of moving bodies from CMU's recordings and the synthetic crowd, which no
+test uses. Stage 2 starts from there,
+once for each runner who is left out and once with everybody. Stage 3 goes on from stage 2 for as
+long as there is time.
 """
 
 import json

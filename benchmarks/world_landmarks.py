@@ -1,4 +1,5 @@
-"""BlazePose's own 3D, its world landmarks, on the films on which the lifter is measured: what there is without a lifter.
+"""BlazePose's own 3D, its world landmarks, on the films on which the lifter is measured: what
+there is without a lifter.
 
 Heavy model, one person, the square followed from frame to frame as MediaPipe does, no filter.
 """
@@ -26,7 +27,9 @@ NAMES = skeleton("blazepose_33").keypoints
 
 
 def world_landmarks(net, film):
-    "World landmarks of every frame, m, camera axes, shape (T, 33, 3); NaN where nobody was followed"
+    """World landmarks of every frame, m, camera axes, shape (T, 33, 3); NaN where nobody was
+    followed
+    """
     out, roi = [], None
     for f in read_frames(film, progress=False):
         for again in (False, True):

@@ -1,4 +1,6 @@
-"""What only a browser can tell: the report and the app, driven by Playwright in the machine's own Chromium; skipped where one of them is missing."""
+"""What only a browser can tell: the report and the app, driven by Playwright in the machine's own
+Chromium; skipped where one of them is missing.
+"""
 
 import shutil
 import socket
@@ -130,7 +132,7 @@ def test_app(browser, tmp_path):
         port = s.getsockname()[1]
     bad = tmp_path / "bad.mp4"
     bad.write_text("no film")
-    code = f"from runningpose.app import runningpose_app as a; a(port={port}, no_browser=True)"
+    code = f"from runningpose.cli.app import runningpose_app as a; a(port={port}, no_browser=True)"
     app = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,4 +1,6 @@
-"What a user meets on the command line: every mistake is one sentence, exit code 2, and nothing left behind."
+"""What a user meets on the command line: every mistake is one sentence, exit code 2, and nothing
+left behind.
+"""
 
 import os
 import signal

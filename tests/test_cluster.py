@@ -1,4 +1,6 @@
-"""A batch on a Dask cluster of two workers, one of which is killed on the way; skipped without Dask or without weights."""
+"""A batch on a Dask cluster of two workers, one of which is killed on the way; skipped without
+Dask or without weights.
+"""
 
 import os
 import signal

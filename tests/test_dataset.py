@@ -1,4 +1,6 @@
-"A data set through the real commands: built, killed, gone on with, trained on, scored; within its memory."
+"""A data set through the real commands: built, killed, gone on with, trained on, scored; within
+its memory.
+"""
 
 import json
 import os
@@ -18,7 +20,7 @@ from runningpose.synthetic import synthetic_runner
 BIN = Path(sys.executable).parent
 # VmHWM belongs to the program itself; ru_maxrss would also count what its parent held when it was started
 MEMORY = (
-    "from runningpose.data.dataset import *; m = build_dataset({lab!r}, {out!r}, progress=False); "
+    "from runningpose.data.build import *; m = build_dataset({lab!r}, {out!r}, progress=False); "
     'n = sum(len(p.time) for _,p in open_dataset({out!r}).trials()); print(n, len(m["failed"]), '
     'int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])/1024)'
 )
@@ -57,7 +59,9 @@ def lab(tmp_path_factory):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_killed_and_gone_on_with(lab, tmp_path):
-    "After SIGKILL there is no manifest; the next build takes over what is there, and reports the damaged file"
+    """After SIGKILL there is no manifest; the next build takes over what is there, and reports the
+    damaged file
+    """
     out = tmp_path / "set"
     p = subprocess.Popen(
         [BIN / "runningpose_build_dataset", str(lab), str(out)],
@@ -90,7 +94,9 @@ def test_killed_and_gone_on_with(lab, tmp_path):
 
 
 def test_train_and_score(lab, tmp_path):
-    "A lifter is trained on the people of one split and scored on another; a person who is in two is refused"
+    """A lifter is trained on the people of one split and scored on another; a person who is in two
+    is refused
+    """
     out = tmp_path / "set"
     assert run("runningpose_build_dataset", lab, out, "--test", "Dana").returncode == 0
     small = ("--steps", 3, "--channels", 16, "--batch", 2, "--frames", 8)
@@ -116,7 +122,9 @@ def test_train_and_score(lab, tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is only there")
 def test_memory(lab, tmp_path):
-    "Building and reading hold less than 500 MB; benchmarks/bench_dataset.py does it with 1,000 trials"
+    """Building and reading hold less than 500 MB; benchmarks/bench_dataset.py does it with 1,000
+    trials
+    """
     code = MEMORY.format(lab=str(lab), out=str(tmp_path / "set"))
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert r.returncode == 0, r.stderr

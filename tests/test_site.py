@@ -1,4 +1,6 @@
-"The committed site: every page is there with its title, is found by the search, and needs nothing from elsewhere but the named hosts."
+"""The committed site: every page is there with its title, is found by the search, and needs
+nothing from elsewhere but the named hosts.
+"""
 
 import json
 import re
@@ -18,8 +20,8 @@ NOTEBOOKS = sorted(
     for p in NBS.rglob("*.ipynb")
     if not any(o.startswith(("_", ".")) for o in p.relative_to(NBS).parts)
 )
-KATEX = (
-    "https://cdn.jsdelivr.net/npm/katex@"  # formulas only; without a network they show as raw LaTeX
+KATEX = (  # formulas only; without a network they show as raw LaTeX
+    "https://cdn.jsdelivr.net/npm/katex@"
 )
 LOCAL = re.compile(
     r'(?:href|src)="(?:file:|/(?:home|Users|work|tmp|root)/|https?://(?:localhost|127\.0\.0\.1))'

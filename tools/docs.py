@@ -1,4 +1,6 @@
-"Build the static site into docs/ with smalldocs, then check it: broken links, missing anchors and orphan pages are errors."
+"""Build the static site into docs/ with smalldocs, then check it: broken links, missing anchors
+and orphan pages are errors.
+"""
 
 import json
 import re

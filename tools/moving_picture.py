@@ -1,4 +1,6 @@
-"Write nbs/runner.gif, the moving picture of the README: the synthetic runner in 3D, the angles of the knees, the events."
+"""Write nbs/runner.gif, the moving picture of the README: the synthetic runner in 3D, the angles
+of the knees, the events.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"Run notebooks and save their outputs, the same bytes each time; cells that `nbdev_test` leaves out keep the outputs they have."
+"""Run notebooks and save their outputs, the same bytes each time; cells that `nbdev_test` leaves
+out keep the outputs they have.
+"""
 
 import os
 import re
@@ -21,12 +23,16 @@ RANDOM_ID = re.compile(
     r'|\bT_[0-9a-f]{5}(?=[_ "])'
 )  # pandas styles
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-SETUP = "import matplotlib; matplotlib.rcParams['figure.dpi'] = 72"  # drawn at twice this: sharp, and small as a file
+SETUP = (  # drawn at twice this: sharp, and small as a file
+    "import matplotlib; matplotlib.rcParams['figure.dpi'] = 72"
+)
 FIXED = {"PYTHONHASHSEED": "0", "MPLBACKEND": "agg", "TQDM_DISABLE": "1"}
 
 
 def skipper(fn, left_out):
-    "A function telling whether a cell of notebook `fn` is left alone; None when the whole notebook is"
+    """A function telling whether a cell of notebook `fn` is left alone; None when the whole
+    notebook is
+    """
     front = getattr(NBProcessor(fn, procs=FrontmatterProc, process=True).nb, "frontmatter_", {})
     if str(front.get("skip_exec", "")).lower() == "true":
         return None
@@ -56,9 +62,11 @@ def fixed_text(x, seen):
     def count(m):
         return seen.setdefault(
             m[0],
-            f"T_{len(seen):05x}"
-            if m[0][0] == "T"
-            else f"{len(seen):08x}-0000-4000-8000-000000000000",
+            (
+                f"T_{len(seen):05x}"
+                if m[0][0] == "T"
+                else f"{len(seen):08x}-0000-4000-8000-000000000000"
+            ),
         )
 
     return RANDOM_ID.sub(count, ADDRESS.sub("", x))
@@ -113,7 +121,7 @@ def notebooks(paths):
 def main(
     paths: Param("Notebooks, or folders of them; all of nbs/ by default", str, nargs="*"),
     flags: str = "",  # Flags whose cells run too, e.g. "slow data"
-    here: bool = False,  # Run in this process; without it each notebook gets a fresh one, with a fixed hash seed
+    here: bool = False,  # Run in this process; else each notebook gets a fresh one
 ):
     "Run notebooks and save their outputs"
     cfg = get_config()

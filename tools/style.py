@@ -1,4 +1,6 @@
-"""House style, counted over the notebooks: what `ruff` cannot see. Any count above its limit fails."""
+"""House style, counted over the notebooks: what `ruff` cannot see. Any count above its limit
+fails.
+"""
 
 import ast
 import json

@@ -1,0 +1,22 @@
+"""With CI set, a test may only be skipped for one of the reasons written here."""
+
+import os
+
+# The words with which an admitted reason begins
+ADMITTED = ("there is no GPU", "Detectron2", "the shared data", "signals of POSIX", "/proc is only")
+
+
+def skip_reasons(reporter):
+    "Why tests were skipped"
+    skipped = reporter.stats.get("skipped", [])
+    return {report.longrepr[2].removeprefix("Skipped: ") for report in skipped}
+
+
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return
+    for reason in sorted(skip_reasons(reporter)):
+        if not reason.startswith(ADMITTED):
+            reporter.write_line(f"\nCI does not admit this skip: {reason}", red=True)
+            session.exitstatus = 1
