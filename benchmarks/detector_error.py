@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from runningpose.pose2d.backend import infer_video
 from runningpose.poses import points
-from runningpose.training.virtual_detector import SD
+from runningpose.training.virtual_detector import POINT_ERROR_SD
 
 POINTS = ("hip", *LEG, *ARM)
 
@@ -90,7 +90,7 @@ def main(
         g = df[df.point == p]
         off = np.stack(list(g.offset))
         keep = ["changing", "lag1", "lag3", "lag6", "mirrored", "rank"]
-        assumed = dict(zip(("in model: constant", "changing "), SD[p], strict=True))
+        assumed = dict(zip(("in model: constant", "changing "), POINT_ERROR_SD[p], strict=True))
         rows[p] = (
             dict(constant=np.sqrt(((off - off.mean(0)) ** 2).mean()))
             | g[keep].median().to_dict()

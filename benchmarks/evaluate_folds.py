@@ -17,8 +17,9 @@ import torch
 from fastcore.script import call_parse
 
 from runningpose.lifting.checkpoint import load_checkpoint
-from runningpose.training.evaluate import FIGURES, evaluate, mean_pose_baseline, summary
-from runningpose.training.motions import leave_out, load_shared
+from runningpose.training.evaluate import ERROR_COLUMNS, evaluate, mean_pose_baseline, summary
+from runningpose.training.motions import leave_out
+from runningpose.training.sources import load_shared
 
 ROOT = Path(__file__).resolve().parent.parent
 JOINTS = [s + n for s in "LR" for n in ("TrochanterMajor", "Knee", "Ankle")]
@@ -56,7 +57,7 @@ def fold(f, motions):
         points = df.points.unique()
         rows += [
             {"left out": who, "keypoints": p, "errors": str(noise), "mean pose": base}
-            | s.loc[i, list(FIGURES)].to_dict()
+            | s.loc[i, list(ERROR_COLUMNS)].to_dict()
             for i, p in enumerate(points)
         ]
         if noise == 0.6:
@@ -74,7 +75,9 @@ def fold(f, motions):
             }
             | summary(df).iloc[0][["MPJPE", "P_MPJPE", "knee", "hip", "ankle"]].to_dict()
         )
-    joints = white.drop(columns=["subject", "clip", "view", "points", "frames", *FIGURES]).mean()
+    joints = white.drop(
+        columns=["subject", "clip", "view", "points", "frames", *ERROR_COLUMNS]
+    ).mean()
     detail = {
         "left out": who,
         "joints": joints.round(1).to_dict(),

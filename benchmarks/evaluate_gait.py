@@ -25,8 +25,8 @@ from runningpose.lifting.lift import lift
 from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean, light_copy
 from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
-from runningpose.training.evaluate import test_cameras, view
-from runningpose.training.motions import mocap21_to_runningpose22
+from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
+from runningpose.training.sources import mocap21_to_runningpose22
 
 FOLDS = Path(__file__).resolve().parent.parent / "checkpoint" / "folds"
 PEOPLE = {"hamner04": "hamner2013_s04", "hamner2010": "hamner2010_s02", "welk007": "welk007"}
@@ -62,7 +62,7 @@ def filmed(pose, cam, seed):
     camera
     """
     return clean(
-        view(
+        virtual_keypoints(
             pose_arrays(pose)[0].astype(float),
             cam,
             fps=pose.attrs["fps"],
@@ -160,7 +160,7 @@ def from_lifted(data, fps, views=8, events=gait_events):
     out = []
     for clip, truth in tqdm(plates(data).items(), desc=f"{fps} frames/s"):
         p = recording(data, clip, fps)
-        for k, cam in enumerate(test_cameras(views)):
+        for k, cam in enumerate(evaluation_cameras(views)):
             kp = filmed(p, cam, k)
             w = to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True)
             out.append(match(events(w), inner(truth, p)).assign(clip=clip, view=k))
@@ -298,7 +298,7 @@ def against_ik(data, views=0):
         names = [str(n) for n in ik["columns"]]
         true = ik[clip]
         sets = [joint_angles(p)] if not views else []
-        for k, cam in enumerate(test_cameras(views) if views else []):
+        for k, cam in enumerate(evaluation_cameras(views) if views else []):
             kp = filmed(recording(data, clip, 60), cam, k)
             sets.append(joint_angles(to_world(lift(kp, 1.75, fold(clip), cam), treadmill=True)))
         for k, a in enumerate(sets):
@@ -337,7 +337,7 @@ def falling(data, views=8):
         p, q = recording(data, clip), recording(data, clip, 60)
         a, se, n = free_fall(p, gait_events(p))
         rows.append(dict(clip=clip, source="joints", fall=a, error=se, flights=n))
-        for k, cam in enumerate(test_cameras(views)):
+        for k, cam in enumerate(evaluation_cameras(views)):
             kp = filmed(q, cam, k)
             w, fine = (
                 to_world(lift(x, 1.75, fold(clip), cam), treadmill=True)

@@ -21,7 +21,7 @@ from runningpose.gait.foot_signals import (
 from runningpose.gait.world import to_world
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.clean import light_copy
-from runningpose.training.evaluate import test_cameras
+from runningpose.training.evaluate import evaluation_cameras
 
 
 def landmarks(pose, truth, **about):
@@ -105,7 +105,7 @@ def main(
     for clip, truth in tqdm(plates(data).items()):
         rows += landmarks(recording(data, clip), truth, clip=clip, source="joints", view=0)
         p = recording(data, clip, 60)
-        for k, cam in enumerate(test_cameras(8)):
+        for k, cam in enumerate(evaluation_cameras(8)):
             kp = filmed(p, cam, k)
             rows += landmarks(
                 to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True),

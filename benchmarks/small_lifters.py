@@ -16,9 +16,9 @@ from fastcore.script import call_parse
 
 from runningpose.lifting.checkpoint import LifterConfig, save_checkpoint
 from runningpose.lifting.tcn import StridedTCN
-from runningpose.training.augment import synthetic_crowd
 from runningpose.training.evaluate import evaluate, summary
-from runningpose.training.motions import leave_out, load_shared
+from runningpose.training.motions import leave_out
+from runningpose.training.sources import load_shared, synthetic_crowd
 from runningpose.training.train import Trainer
 
 WHO = "hamner2013_s04"

@@ -14,8 +14,7 @@ import torch
 from fastcore.script import call_parse
 
 from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file, load_checkpoint
-from runningpose.training.augment import synthetic_crowd
-from runningpose.training.motions import load_shared
+from runningpose.training.sources import load_shared, synthetic_crowd
 from runningpose.training.train import train
 
 SHIPPED = Path(__file__).resolve().parent.parent / "checkpoint"

@@ -94,7 +94,10 @@ def report_frame(
 ) -> str:  # HTML
     "The report inside of another page"
     page = escape(Path(report).read_text(encoding="utf-8"))
-    return f'<iframe title="Report" style="width:100%;height:90vh;border:0;border-radius:8px" srcdoc="{page}"></iframe>'
+    return (
+        '<iframe title="Report" style="width:100%;height:90vh;border:0;border-radius:8px"'
+        f' srcdoc="{page}"></iframe>'
+    )
 
 
 def sentence(
@@ -111,7 +114,8 @@ def build_app():
         import gradio as gr
     except ImportError:
         raise ImportError(
-            'the app needs Gradio: pip install gradio, or in a clone pip install -c constraints.txt ".[app]"'
+            "the app needs Gradio: pip install gradio, or in a clone pip install -c constraints.txt"
+            ' ".[app]"'
         ) from None
     wait = gr.Progress()
 
@@ -135,7 +139,10 @@ def build_app():
             out, archive, res = run_job(video, height, point, model, mirror, speed, tell)
         except (ValueError, OSError, ImportError) as e:
             raise gr.Error(sentence(e, video), duration=None) from None
-        found = f"**{len(res.events)} foot strikes and toe-offs; see the limits in the report before the numbers.**"
+        found = (
+            f"**{len(res.events)} foot strikes and toe-offs; see the limits in the report before"
+            " the numbers.**"
+        )
 
         def show(v):
             return gr.update(value=v, visible=True)
@@ -149,7 +156,8 @@ def build_app():
 
     with gr.Blocks(title="RunningPose") as page:
         gr.Markdown(
-            "# RunningPose\nDrop the film of one runner. The whole body must be seen; from the side is best. Nothing leaves this machine."
+            "# RunningPose\nDrop the film of one runner. The whole body must be seen; from the side"
+            " is best. Nothing leaves this machine."
         )
         with gr.Row():
             with gr.Column():

@@ -39,8 +39,8 @@ def report_user_errors(
     def inner(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except KeyboardInterrupt:
-            print(f"\n{interrupted}", file=sys.stderr)
+        except KeyboardInterrupt as stop:  # training says itself what it keeps
+            print(f"\n{str(stop) or interrupted}", file=sys.stderr)
             sys.exit(130)
         except (ValueError, OSError, ImportError) as error:
             if os.environ.get("RUNNINGPOSE_DEBUG"):

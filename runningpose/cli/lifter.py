@@ -28,7 +28,7 @@ def parse_widths(
         raise ValueError(f"--architecture is {text!r}; filter widths look like 3,3,3,3") from None
 
 
-@command(interrupted="interrupted; the last saved checkpoint is kept: --resume carries on with it")
+@command()
 def runningpose_train(
     data: str,  # Data set of runningpose_build_dataset, or folder with the shared recordings
     out: str,  # Checkpoint to write, without suffix
@@ -42,10 +42,10 @@ def runningpose_train(
     frames: int = 64,  # Predicted frames per window
     lr: float = 1e-3,  # Peak learning rate
     crowd: int = 0,  # Synthetic people who are trained on besides
-    start: str = None,  # Checkpoint of the same shape to start from, or a published .bin (--kind tcn)
+    start: str = None,  # Checkpoint of the same shape to start from, or a .bin (--kind tcn)
     frozen: int = 0,  # Steps in which only the last layer learns
     style: float = 1.0,  # How far people's movements are varied; 0 varies only their proportions
-    watch_person: str = None,  # Person not trained on; training stops when their error stops falling
+    watch_person: str = None,  # Person not trained on, whose error decides when to stop
     seed: int = 0,  # Seed of weights and data
     threads: int = None,  # CPU threads; all when not given
     device: str = "cpu",  # cpu or cuda
@@ -56,7 +56,7 @@ def runningpose_train(
 
     from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
     from runningpose.training.selection import test_motions, training_motions
-    from runningpose.training.train import train, watch
+    from runningpose.training.train import early_stopping_check, train
 
     if threads:
         torch.set_num_threads(threads)
@@ -71,7 +71,9 @@ def runningpose_train(
     config = LifterConfig(kind, widths, channels, causal=causal, training=about)
     check = {}
     if watch_person:
-        check = dict(check=watch(test_motions(data, watch_person)), patience=PATIENCE)
+        check = dict(
+            check=early_stopping_check(test_motions(data, watch_person)), patience=PATIENCE
+        )
     _, history = train(
         motions,
         steps,

@@ -54,7 +54,7 @@ def runningpose(
     out: str = "runningpose_out",  # Folder for the results; with several videos one folder for each
     backend: Param("2D detector", str, choices=BACKEND_NAMES) = "blazepose",
     model: str = None,  # Model of the detector; for blazepose heavy (better) or full (faster)
-    select: str = None,  # Whom to follow: largest (default), longest, fastest, centre, x,y (px), ...
+    select: str = None,  # Whom to follow: largest (default), longest, fastest, centre, x,y ...
     mirror: bool = False,  # A second, mirrored pass: half as fast, safer left and right
     height: float = None,  # Stature of the runner, m; 1.75 is assumed when not given
     fov: float = None,  # Field of view across the longer side, degrees; 60 is assumed
@@ -155,7 +155,8 @@ def run_camera(
 @command()
 def runningpose_compare(
     results: Param(
-        "Two folders that runningpose wrote, the first one first; of one folder, right against left",
+        "Two folders that runningpose wrote, the first one first; of one folder, right against"
+        " left",
         str,
         nargs="+",
     ),

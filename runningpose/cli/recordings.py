@@ -36,7 +36,7 @@ def _people(text):
 
 
 def _detector(backend):
-    "A function of a video that gives its repaired keypoints; ValueError for a backend that there is not"
+    "A function of a video that gives its repaired keypoints; ValueError for an unknown backend"
     from runningpose.pose2d.backend import (
         BACKENDS,
         infer_video,
@@ -62,29 +62,41 @@ def _notes(m, df, views):
     "What a person should know of a build"
     if "guessed" in df and df.guessed.any():
         who = ", ".join(f"{k} ({v})" for k, v in sorted(Counter(df.subject[df.guessed]).items()))
-        yield f"note: people were read off the names of files: {who}; trials.csv, or a folder for each, says otherwise"
+        yield (
+            f"note: people were read off the names of files: {who}; trials.csv, or a folder for"
+            " each, says otherwise"
+        )
     for r in df.itertuples() if "also" in df else ():
         if r.also:
             yield f"note: {r.subject}, {r.trial}: of {r.also}, {Path(r.file).name} is read"
     for f in m["failed"]:
-        yield f"left out: {f['error'] if f['source'] in f['error'] else f['source'] + ': ' + f['error']}"
+        yield (
+            "left out:"
+            f" {f['error'] if f['source'] in f['error'] else f['source'] + ': ' + f['error']}"
+        )
     for what, n in Counter(a for t in m["trials"] for a in t["assumed"]).items():
         yield f"note: {what}, in {n} recordings"
     for t in m["trials"]:
         for why in t["views_left_out"]:
             yield f"note: {t['subject']}, {t['trial']}: view left out: {why}"
     if views and (n := sum(not t["cameras"] for t in m["trials"])):
-        yield f"note: no view for {n} of {len(m['trials'])} trials; the name of a video begins with the trial's and contains the camera's"
+        yield (
+            f"note: no view for {n} of {len(m['trials'])} trials; the name of a video begins with"
+            " the trial's and contains the camera's"
+        )
     for a, b in suspects(m):
-        yield f"note: {a} and {b} have the same bones to 2 mm, and are in different splits: are they one person?"
+        yield (
+            f"note: {a} and {b} have the same bones to 2 mm, and are in different splits: are they"
+            " one person?"
+        )
 
 # %% ../../nbs/cli/730_recordings.ipynb #85c507b5
 @command()
 def runningpose_build_dataset(
-    recordings: str,  # Folder of recordings (.tsv, .c3d, .mat, .json, .trc, .txt), with a folder for each person or trials.csv
+    recordings: str,  # Folder of recordings, with a folder for each person or trials.csv
     out: str,  # Folder for the data set
     validation: str = None,  # People for validation, with commas between
-    test: str = None,  # People for testing, with commas between; a few are chosen when nobody is named
+    test: str = None,  # People for testing, with commas between; a few are chosen by default
     rate: float = 60.0,  # Rate of the trials, Hz
     marker_set: str = None,  # Marker set or a TOML file; found by the names when not given
     labels: str = None,  # File with the names of the markers, for bare text
@@ -93,7 +105,7 @@ def runningpose_build_dataset(
     cutoff: float = 20.0,  # Low-pass of the markers, Hz; 0 for none
     cameras: str = None,  # Calibration of the cameras (.qca.txt, .toml, ...)
     views: str = None,  # Folder with videos of these cameras, or their keypoints as .nc
-    offset: str = "auto",  # Seconds to add to the videos' times to get the recordings'; auto finds it by the motion
+    offset: str = "auto",  # Seconds from the videos' times to the recordings'; auto finds them
     backend: str = "blazepose",  # Detector for the videos
     quiet: bool = False,  # No bars
 ):
@@ -140,7 +152,9 @@ def runningpose_build_dataset(
     done = sum((Counter(t["repaired"]) for t in m["trials"]), Counter())
     if done:
         print(
-            f"stretches repaired or left open: {', '.join(f'{n} {k}' for k, n in done.most_common())}; each is listed in the attribute cleaning of its trial"
+            "stretches repaired or left open:"
+            f" {', '.join(f'{n} {k}' for k, n in done.most_common())}; each is listed in the"
+            " attribute cleaning of its trial"
         )
 
 # %% ../../nbs/cli/730_recordings.ipynb #6c7b94a5
@@ -160,7 +174,8 @@ def _camera(number, cameras):
         name = list(cams)[int(number) - 1]
     if name is None:
         raise ValueError(
-            f"--camera is {number!r}; there are {', '.join(cams) if cameras else '1, 2 and 3, those of the original'}"
+            f"--camera is {number!r}; there are"
+            f" {', '.join(cams) if cameras else '1, 2 and 3, those of the original'}"
         )
     return name, cams
 
@@ -170,13 +185,13 @@ def runningpose_format_qtmdata(
     data_file: str = None,  # Recording: bare text of the original, or .tsv, .c3d, .mat, .json, .trc
     output_dir: str = "./",  # Folder for the results
     cut_frame: int = None,  # Frames of the recording to keep, from its start, at its own rate
-    camera: str = None,  # Camera whose view is written as well: 1, 2 or 3 of the original, or one of --cameras
-    labels: str = None,  # File with the names of the markers; looked for beside the recording when not given
+    camera: str = None,  # Camera whose view is written too: the thesis's 1, 2, 3, or of --cameras
+    labels: str = None,  # File with the names of the markers; by default beside the recording
     marker_set: str = None,  # Marker set or a TOML file; found by the names when not given
     rate: float = None,  # Rate of the result, Hz; half that of the recording when not given
     cameras: str = None,  # Calibration of other cameras (.qca.txt, .toml, ...)
-    fps: float = None,  # Rate of a recording that does not say it, Hz; 170 for bare text when not given
-    up: str = None,  # Axis that points up in the recording, y or z, where it does not say it rightly
+    fps: float = None,  # Rate of a recording that does not say it, Hz; 170 for bare text
+    up: str = None,  # Axis that points up, y or z, where the recording does not say it
     no_clean: bool = False,  # Neither repair markers nor filter: frames are only picked
 ):
     "Keypoints of a recording, as NAME_3D_keypoints.csv in the original's layout (mm) and NAME.nc"
@@ -208,7 +223,8 @@ def runningpose_format_qtmdata(
     for k in ("approximate", "lacking"):
         if pose.attrs[k]:
             print(
-                f"note: {k} in the marker set {pose.attrs['marker_set']}: {', '.join(pose.attrs[k])}",
+                f"note: {k} in the marker set {pose.attrs['marker_set']}:"
+                f" {', '.join(pose.attrs[k])}",
                 file=sys.stderr,
             )
     rep = marker_report(pose)
@@ -227,8 +243,8 @@ def runningpose_format_qtmdata(
 @command(i="input", o="output", c="camera")
 def runningpose_prepare_data_3d(
     input: str = None,  # Folder with NAME_3D_keypoints.csv
-    output: str = None,  # Name of the data set: data_3d_NAME.npz is written to the working directory
-    camera: str = None,  # Camera into whose frame the poses are turned: 1, 2 or 3 of the original, or one of --cameras; the world's frame when not given
+    output: str = None,  # Name of the data set: data_3d_NAME.npz in the working directory
+    camera: str = None,  # Camera whose frame is wanted (as above); the world's when not given
     cameras: str = None,  # Calibration of other cameras (.qca.txt, .toml, ...)
 ):
     "One data set of 3D keypoints (mm) from the CSVs of many recordings"
@@ -240,7 +256,8 @@ def runningpose_prepare_data_3d(
         raise ValueError("-o is missing: the name of the data set")
     if Path(output).name != output:
         raise ValueError(
-            f"-o is {output!r}: a name without folders is needed; data_3d_NAME.npz is written to the working directory"
+            f"-o is {output!r}: a name without folders is needed; data_3d_NAME.npz is written to"
+            " the working directory"
         )
     folder = Path(input)
     if not folder.is_dir():
@@ -305,5 +322,6 @@ def runningpose_prepare_data_coco(
     )
     K = sum(a["num_keypoints"] for a in d["annotations"])
     print(
-        f"{len(d['images'])} images of {len(videos)} videos, {K} keypoints: {Path(output_dir) / 'annotations.json'}"
+        f"{len(d['images'])} images of {len(videos)} videos, {K} keypoints:"
+        f" {Path(output_dir) / 'annotations.json'}"
     )

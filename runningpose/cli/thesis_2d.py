@@ -32,10 +32,10 @@ def choose_backend(
 @command()
 def runningpose_infer_video(
     im_or_folder: str,  # Video, or folder of videos
-    cfg: str = None,  # Configuration of Detectron2's model zoo, e.g. COCO-Keypoints/keypoint_rcnn_R_101_FPN_3x.yaml
+    cfg: str = None,  # Configuration of Detectron2's model zoo (COCO-Keypoints/….yaml)
     output_dir: str = "detections",  # Folder for the results
     image_ext: str = "mp4",  # Ending of the videos in the folder
-    backend: str = None,  # Detector; detectron2 if --cfg is given and it is installed, else blazepose
+    backend: str = None,  # Detector; detectron2 with --cfg if it is installed, else blazepose
     model: str = None,  # Model of the detector, e.g. full for blazepose
     select: str = None,  # Whom to follow: largest, longest, fastest, centre, x,y (px), ...
     real_fps: float = None,  # Frames per second when it was filmed, for slow motion

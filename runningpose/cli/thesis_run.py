@@ -241,7 +241,7 @@ def render_track(
     ch="channels",
 )
 def runningpose_run(
-    dataset: str = "custom",  # custom or runningpose for videos; else a runningpose_build_dataset folder
+    dataset: str = "custom",  # custom or runningpose for videos; else the folder of a data set
     keypoints: str = None,  # Name of the 2D keypoints: data_2d_custom_NAME.npz
     checkpoint: str = "checkpoint",  # Folder of the lifters
     evaluate: str = "",  # Lifter to use: a name in that folder, a published .bin, or lifter

@@ -213,7 +213,8 @@ def _npy(data):
         )  # a dictionary in an array of no dimensions is the dictionary
     if n * dtype.itemsize != len(rest):
         raise ArchiveError(
-            f"an array of shape {shape} needs {n * dtype.itemsize} bytes, {len(rest)} are there: damaged or cut off"
+            f"an array of shape {shape} needs {n * dtype.itemsize} bytes, {len(rest)} are there:"
+            " damaged or cut off"
         )
     return (
         np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C").copy()
@@ -258,7 +259,8 @@ def read_archive(
         return v if isinstance(v, dict) else {"data": v}
     except ArchiveError as e:
         raise ArchiveError(
-            f"{path} is refused, nothing of it was run: {e}; only NumPy arrays and plain containers are read"
+            f"{path} is refused, nothing of it was run: {e}; only NumPy arrays and plain containers"
+            " are read"
         ) from None
     except (
         zipfile.BadZipFile,

@@ -26,7 +26,8 @@ def check_out(
         raise OutputError(f"{out} is a file; a folder is needed for the results")
     if other := sorted({p.name for p in out.iterdir()} - set(own_names)) if out.is_dir() else []:
         raise OutputError(
-            f"{out} holds other files ({', '.join(other[:3])}); name a new folder, or one with earlier results only"
+            f"{out} holds other files ({', '.join(other[:3])}); name a new folder, or one with"
+            " earlier results only"
         )
     top = next(p for p in out.parents if p.exists())
     if not top.is_dir():

@@ -72,7 +72,8 @@ def numbers(
             bad = True
         if bad:
             raise FormatError(
-                f"{where}, column {i + 1}: a number is needed in every cell, or nothing, not {raw.strip()[:20]!r}"
+                f"{where}, column {i + 1}: a number is needed in every cell, or nothing, not"
+                f" {raw.strip()[:20]!r}"
             )
     return out
 
@@ -95,7 +96,8 @@ def check_cuts(
     few = np.flatnonzero((d >= 0) & (d < most))
     if len(few) == 1 and (d == most).sum() >= 9 and _all_alike([r[:-1] for r in rows[:40]]):
         raise FormatError(
-            f"{path}, line {lines[few[0]]}: the last number, {rows[few[0]][-1].strip()}, has fewer decimals than all others: it was cut off"
+            f"{path}, line {lines[few[0]]}: the last number, {rows[few[0]][-1].strip()}, has fewer"
+            " decimals than all others: it was cut off"
         )
     if whole:
         return
@@ -109,7 +111,8 @@ def check_cuts(
         or (last and not last.strip("0.") and len(last.partition(".")[2]) < max(n, 1))
     ):
         raise FormatError(
-            f"{path}, line {lines[-1]}: the last line does not end, so its last number may have been cut off; add a line end if it is whole"
+            f"{path}, line {lines[-1]}: the last line does not end, so its last number may have"
+            " been cut off; add a line end if it is whole"
         )
 
 
@@ -142,7 +145,8 @@ def save_trc(
     tmp = path.with_name(path.name + ".part")
     if pose3d.attrs["frame"] != "world":
         raise FormatError(
-            f"a TRC file needs the world frame, these poses are in the {pose3d.attrs['frame']} frame: use to_world first"
+            f"a TRC file needs the world frame, these poses are in the {pose3d.attrs['frame']}"
+            " frame: use to_world first"
         )
     pos = to_trc_axes(pose_arrays(pose3d)[0])
     T, K, _ = pos.shape
@@ -151,7 +155,8 @@ def save_trc(
     head = [
         "\t".join(["PathFileType", "4", "(X/Y/Z)", path.name]),
         "\t".join(
-            "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames".split()
+            "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame"
+            " OrigNumFrames".split()
         ),
         "\t".join([fps, fps, str(T), str(K), "m", fps, "1", str(T)]),
         "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
@@ -193,7 +198,8 @@ def read_trc(
     for k, n in (("NumMarkers", len(names)), ("NumFrames", len(rows))):
         if header.get(k, "").isdigit() and int(header[k]) != n:
             raise FormatError(
-                f"{path} has {n} {k[3:].lower()}, its header says {header[k]}: it was cut off, or changed by hand"
+                f"{path} has {n} {k[3:].lower()}, its header says {header[k]}: it was cut off, or"
+                " changed by hand"
             )
     if twice := {n for n in names if names.count(n) > 1}:
         raise FormatError(f"{path}: two markers are called {sorted(twice)[0]!r}")
@@ -209,14 +215,16 @@ def _trc_rows(path, rows, width, whole):
     for (i, _), c in zip(rows, cells, strict=True):
         if len(c) != width:
             raise FormatError(
-                f"{path}, line {i}: {len(c)} cells, {width} are needed: it was cut off, or changed by hand"
+                f"{path}, line {i}: {len(c)} cells, {width} are needed: it was cut off, or changed"
+                " by hand"
             )
     out = np.stack(
         [numbers(c, f"{path}, line {i}", comma) for (i, _), c in zip(rows, cells, strict=True)]
     )
     if np.isnan(out[:, :2]).any():
         raise FormatError(
-            f"{path}, line {rows[int(np.isnan(out[:, :2]).any(1).argmax())][0]}: there is no frame number or no time"
+            f"{path}, line {rows[int(np.isnan(out[:, :2]).any(1).argmax())][0]}: there is no frame"
+            " number or no time"
         )
     check_cuts(cells, [i for i, _ in rows], whole, path)
     return out
@@ -230,7 +238,8 @@ def load_trc(
     skel = next((s for s in reversed(SKELETONS.values()) if set(s.keypoints) <= set(names)), None)
     if skel is None:
         raise FormatError(
-            f"{path}: its {len(names)} markers ({', '.join(names[:3])}, ...) are not one of our skeletons: use read_trc"
+            f"{path}: its {len(names)} markers ({', '.join(names[:3])}, ...) are not one of our"
+            " skeletons: use read_trc"
         )
     pos = from_trc_axes(pos[:, [names.index(k) for k in skel.keypoints]])
     return poses_dataset(

@@ -105,7 +105,8 @@ def find(
         if (h := sha256(f)) in w.sha256:
             return f
         raise WeightsError(
-            f"{f} in RUNNINGPOSE_WEIGHTS is not the {name} file: its sha256 is {h[:12]}…, not {w.sha256[0][:12]}…"
+            f"{f} in RUNNINGPOSE_WEIGHTS is not the {name} file: its sha256 is {h[:12]}…, not"
+            f" {w.sha256[0][:12]}…"
         )
     f = cache_folder() / w.file
     return f if f.exists() and sha256(f) in w.sha256 else None
@@ -224,8 +225,9 @@ def fetch(
                 )
     own = os.environ.get("RUNNINGPOSE_WEIGHTS", "not set")
     raise WeightsError(
-        f"{w.file} could not be had: not in RUNNINGPOSE_WEIGHTS ({own}), not in the cache ({cache_folder()}), "
-        f"not from {', not from '.join(tried)}; put the file into a folder and set RUNNINGPOSE_WEIGHTS to it"
+        f"{w.file} could not be had: not in RUNNINGPOSE_WEIGHTS ({own}), not in the cache"
+        f" ({cache_folder()}), not from {', not from '.join(tried)}; put the file into a folder and"
+        " set RUNNINGPOSE_WEIGHTS to it"
     )
 
 # %% ../../nbs/files/210_weights.ipynb #6dd97e4b

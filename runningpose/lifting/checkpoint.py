@@ -111,7 +111,8 @@ def load_checkpoint(
     about = checkpoint_file(path, ".json")
     if path.name.endswith(".bin.safetensors"):
         raise CheckpointError(
-            f"{path.stem} is a published lifter for other 2D: `load_pretrained` reads it, and training can start from it (--start)"
+            f"{path.stem} is a published lifter for other 2D: `load_pretrained` reads it, and"
+            " training can start from it (--start)"
         )
     for f in (path, about):
         if not f.exists():
@@ -126,7 +127,8 @@ def load_checkpoint(
         raise CheckpointError(f"{about.name} does not describe a lifter ({e})") from None
     if (cfg.keypoints, cfg.joints, cfg.input) != ("halpe_26", "runningpose_22", "rays-v2"):
         raise CheckpointError(
-            f"{path.name} turns {cfg.keypoints} ({cfg.input}) into {cfg.joints}; this version runs halpe_26 (rays-v2) to runningpose_22"
+            f"{path.name} turns {cfg.keypoints} ({cfg.input}) into {cfg.joints}; this version runs"
+            " halpe_26 (rays-v2) to runningpose_22"
         )
     try:
         net.load_state_dict(load_file(path))

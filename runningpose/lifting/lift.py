@@ -142,7 +142,8 @@ def lift(
     check_poses(kp2d)
     if kp2d.attrs["frame"] != "image":
         raise ValueError(
-            f"lift needs 2D keypoints, frame image; this data set is in the {kp2d.attrs['frame']} frame"
+            f"lift needs 2D keypoints, frame image; this data set is in the {kp2d.attrs['frame']}"
+            " frame"
         )
     if kp2d.sizes["time"] < 2:
         raise ValueError(
@@ -159,7 +160,8 @@ def lift(
         raise ValueError("no frame has six or more body keypoints: there is nobody to lift")
     if not conf[seen].any():
         raise ValueError(
-            "every keypoint has confidence 0: the detector believed in none of them, so there is nobody to lift"
+            "every keypoint has confidence 0: the detector believed in none of them, so there is"
+            " nobody to lift"
         )
     xyz = in_blocks(
         lambda a, b: _joints(

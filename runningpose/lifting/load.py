@@ -31,7 +31,8 @@ def shipped_checkpoint() -> Path:  # Path of lifter.safetensors
         if f.exists():
             return f
     raise CheckpointError(
-        f"the shipped lifter is missing: there is no checkpoint/lifter.safetensors in {pkg} or {pkg.parent}"
+        f"the shipped lifter is missing: there is no checkpoint/lifter.safetensors in {pkg} or"
+        f" {pkg.parent}"
     )
 
 

@@ -128,7 +128,8 @@ def tcn_from(
         net.load_state_dict(s)
     except (KeyError, RuntimeError, IndexError, ValueError) as e:
         raise CheckpointError(
-            f"these weights are not those of a dilated temporal convolution network ({str(e).splitlines()[0]})"
+            "these weights are not those of a dilated temporal convolution network"
+            f" ({str(e).splitlines()[0]})"
         ) from None
     return net.eval()
 
@@ -142,7 +143,8 @@ def load_pretrained(
     key = next((k for k in ("model_pos", "model_run") if k in d), None)
     if key is None:
         raise CheckpointError(
-            f"{Path(path).name} has no model_pos and no model_run; it holds {', '.join(map(str, d)) or 'nothing'}"
+            f"{Path(path).name} has no model_pos and no model_run; it holds"
+            f" {', '.join(map(str, d)) or 'nothing'}"
         )
     net = tcn_from(d[key], causal)
     traj = tcn_from(d["model_traj"], causal) if d.get("model_traj") else None
@@ -254,7 +256,8 @@ def published_start(
     coco, halpe = skeleton("coco_17").keypoints, skeleton("halpe_26").keypoints
     if p.keypoints != len(coco):
         raise CheckpointError(
-            f"{Path(path).name} takes {p.keypoints} keypoints; training can start from those that take the {len(coco)} of COCO"
+            f"{Path(path).name} takes {p.keypoints} keypoints; training can start from those that"
+            f" take the {len(coco)} of COCO"
         )
 
     def at(n, d):

@@ -104,15 +104,16 @@ def outside(
 # %% ../../nbs/pose2d/430_clean.ipynb #0837d2ba
 def clean(
     kp2d: xr.Dataset,  # 2D keypoints, px, as a detector saw them
-    cutoff: float
-    | dict
-    | None = CUTOFF,  # Low-pass, −3 dB at this frequency, Hz of real time: a number, or one per kind of point; None leaves it out
+    cutoff: (
+        float | dict | None
+    ) = CUTOFF,  # Low-pass, −3 dB at this frequency, Hz of real time: a number, or one per kind of point; None leaves it out
     max_gap: float = 0.2,  # Longest gap filled, s of real time
     outliers: bool = True,  # Take jumps out
     sides: bool = True,  # Put exchanged left and right sides in their places
     slowdown: float = 1.0,  # For a data set whose times are those of a slow-motion file: how many times slower than life it plays
-    mirrored: xr.Dataset
-    | None = None,  # A second pass over the mirrored video: `infer_video(..., mirror=True)`
+    mirrored: (
+        xr.Dataset | None
+    ) = None,  # A second pass over the mirrored video: `infer_video(..., mirror=True)`
 ) -> xr.Dataset:  # Repaired keypoints; attributes that begin with clean_ tell what was done
     "Repair a 2D track: left and right, outliers, gaps, jitter"
     _check_options(kp2d, cutoff, slowdown, mirrored)
@@ -191,8 +192,9 @@ def _check_options(kp2d, cutoff, slowdown, mirrored):
         mirrored.sizes != kp2d.sizes or abs(mirrored.time.values - kp2d.time.values).max() > 1e-3
     ):
         raise ValueError(
-            f"the mirrored pass has {mirrored.sizes['time']} frames and {mirrored.sizes['keypoint']} points, the first pass "
-            f"{kp2d.sizes['time']} and {kp2d.sizes['keypoint']}: both must be of the same part of the same video"
+            f"the mirrored pass has {mirrored.sizes['time']} frames and"
+            f" {mirrored.sizes['keypoint']} points, the first pass {kp2d.sizes['time']} and"
+            f" {kp2d.sizes['keypoint']}: both must be of the same part of the same video"
         )
 
 

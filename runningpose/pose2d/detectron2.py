@@ -66,8 +66,8 @@ def config_name(
     if name.removesuffix(".yaml") in MODELS.values():
         return f"COCO-Keypoints/{name}"
     raise ValueError(
-        f"Detectron2 has no keypoint model {name!r}; there are {', '.join(MODELS)}, their full names "
-        f"({', '.join(MODELS.values())}), and files of your own"
+        f"Detectron2 has no keypoint model {name!r}; there are {', '.join(MODELS)}, their full"
+        f" names ({', '.join(MODELS.values())}), and files of your own"
     )
 
 # %% ../../nbs/pose2d/415_detectron2.ipynb #eab38f53
@@ -88,7 +88,8 @@ def read_config(
         Exception
     ) as e:  # the reader of YAML and that of the configuration have exceptions of their own
         raise ValueError(
-            f"{name} is not a configuration of Detectron2, nor one of its model zoo ({' '.join(str(e).split())})"
+            f"{name} is not a configuration of Detectron2, nor one of its model zoo"
+            f" ({' '.join(str(e).split())})"
         ) from None
     if not cfg.MODEL.KEYPOINT_ON:
         raise ValueError(f"{name} finds no keypoints; take one of {', '.join(MODELS)}")
@@ -139,7 +140,8 @@ def _load(net, file):
         ) from None
     if stuck := [n for n, v in sums().items() if v == before[n]]:
         raise WeightsError(
-            f"{file} does not fit the model: {len(stuck)} of its {len(before)} layers are not in it, e.g. {stuck[0]}"
+            f"{file} does not fit the model: {len(stuck)} of its {len(before)} layers are not in"
+            f" it, e.g. {stuck[0]}"
         )
 
 # %% ../../nbs/pose2d/415_detectron2.ipynb #20f3236b

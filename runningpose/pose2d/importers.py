@@ -35,7 +35,8 @@ def _clock(number, path, video, fps, time, size):
     low, high = (int(number.min()), int(number.max())) if len(number) else (0, 0)
     if high - low > 1000 + 50 * len(np.unique(number)):
         raise KeypointsError(
-            f"{path} numbers its {len(np.unique(number))} frames from {low} to {high}: these are no frame numbers; number them one by one"
+            f"{path} numbers its {len(np.unique(number))} frames from {low} to {high}: these are no"
+            " frame numbers; number them one by one"
         )
     if video is not None:
         v = probe(video)
@@ -47,7 +48,8 @@ def _clock(number, path, video, fps, time, size):
     else:
         if size is None or len(size) != 2 or not min(size) > 0:
             raise KeypointsError(
-                f"size is {size}: the width and height of the picture in px are needed, or video=, the film itself"
+                f"size is {size}: the width and height of the picture in px are needed, or video=,"
+                " the film itself"
             )
         if time is None and (fps is None or not fps > 0):
             raise KeypointsError(f"fps is {fps}: frames per second are needed, or time=, or video=")
@@ -58,7 +60,8 @@ def _clock(number, path, video, fps, time, size):
     first = 0 if high < T else 1 if high == T and low >= 1 else low
     if high - first >= T:
         raise KeypointsError(
-            f"{path} has frames {low} to {high}, but there are times for {T} frames only: is it another video?"
+            f"{path} has frames {low} to {high}, but there are times for {T} frames only: is it"
+            " another video?"
         )
     return first, np.asarray(time, float), size, attrs
 
@@ -79,7 +82,8 @@ def _says_which_file(f):
             reason = str(e)
         named = path if isinstance(path, (str, Path)) else "what was given"
         raise KeypointsError(
-            f"{named} is not in the layout that {f.__name__} reads ({' '.join(reason.split())[:120]})"
+            f"{named} is not in the layout that {f.__name__} reads"
+            f" ({' '.join(reason.split())[:120]})"
         ) from None
 
     return inner
@@ -117,7 +121,8 @@ def _triples(values, where):
         raise KeypointsError(f"{where}: the keypoints are not a list of numbers") from None
     if v.ndim != 1 or v.size % 3 or v.size // 3 not in LAYOUTS:
         raise KeypointsError(
-            f"{where}: {v.size} numbers for a person; {', '.join(map(str, LAYOUTS))} keypoints with x, y and confidence are known"
+            f"{where}: {v.size} numbers for a person; {', '.join(map(str, LAYOUTS))} keypoints with"
+            " x, y and confidence are known"
         )
     return v.reshape(-1, 3)
 
@@ -151,7 +156,9 @@ def _as_people(rows, first, times, size, path):
         raise KeypointsError(f"{path} has nobody in any frame")
     if len(counts) > 1:
         raise KeypointsError(
-            f"{path} mixes people of {' and '.join(f'{k} keypoints ({n} times)' for k, n in counts.most_common())}: one kind is needed"
+            f"{path} mixes people of"
+            f" {' and '.join(f'{k} keypoints ({n} times)' for k, n in counts.most_common())}: one"
+            " kind is needed"
         )
     kind, names = LAYOUTS[len(rows[0][1])]
     skel = SKELETONS[kind]
@@ -267,7 +274,8 @@ def _coco_frames(data, path):
     sizes = {(i["width"], i["height"]) for i in images if i.get("width") and i.get("height")}
     if len(sizes) > 1:
         raise KeypointsError(
-            f"{path} mixes pictures of {' and '.join(f'{w}x{h}' for w, h in sorted(sizes))} px: one video is needed"
+            f"{path} mixes pictures of {' and '.join(f'{w}x{h}' for w, h in sorted(sizes))} px: one"
+            " video is needed"
         )
     named = [_number(i.get("file_name", "")) for i in images]
     ids = [i["id"] for i in images]
@@ -292,7 +300,8 @@ def _coco_rows(people, number, path):
         f = _number(a["image_id"]) if number is None else number.get(a["image_id"])
         if f is None:
             raise KeypointsError(
-                f"{path}, entry {k}: the image {a['image_id']!r} has no number, so its place in the video is not known"
+                f"{path}, entry {k}: the image {a['image_id']!r} has no number, so its place in the"
+                " video is not known"
             )
         box = a.get("bbox", a.get("box"))
         box = (
@@ -318,8 +327,9 @@ def from_coco_json(
     video=None,  # The film they were made from; gives times and size
     fps: float | None = None,  # Or: frames per second
     time: np.ndarray | None = None,  # Or: time of every frame, s, shape (T,)
-    size: tuple
-    | None = None,  # Width and height of the picture, px; not needed where the file has it
+    size: (
+        tuple | None
+    ) = None,  # Width and height of the picture, px; not needed where the file has it
     select=None,  # Whom to follow, as in `infer_video`
 ) -> xr.Dataset:  # `halpe_26` keypoints of one person, px
     "Keypoints in COCO's format: 17, 26, 133 or 136 points"
@@ -441,8 +451,8 @@ def _mediapipe_csv(path):
     wrong = df[~df.landmark.isin(range(33)) | ~df.frame.apply(lambda v: float(v).is_integer())]
     if len(wrong):
         raise KeypointsError(
-            f"{path}, line {wrong.index[0] + 2}: frame {wrong.frame.iloc[0]} and landmark {wrong.landmark.iloc[0]!r}; "
-            "whole frames and landmarks 0 to 32 are needed"
+            f"{path}, line {wrong.index[0] + 2}: frame {wrong.frame.iloc[0]} and landmark"
+            f" {wrong.landmark.iloc[0]!r}; whole frames and landmarks 0 to 32 are needed"
         )
     df["c"] = df.get("visibility", 1.0) * df.get("presence", 1.0)
     out = {}
@@ -550,7 +560,8 @@ def _translation(have, names):
         ]
     ):
         raise KeypointsError(
-            f"names has {odd[0]}, which must lead from one of {', '.join(have)} to a keypoint of halpe_26"
+            f"names has {odd[0]}, which must lead from one of {', '.join(have)} to a keypoint of"
+            " halpe_26"
         )
     use = {k: v for k, v in (names or {k: halpe_name(k) for k in have}).items() if v}
     twice = [v for v, n in Counter(use.values()).items() if n > 1]
@@ -626,7 +637,8 @@ def _through_movement(path, reader, tool, names, video, fps, size, select):
         from movement.io import load_poses
     except ImportError:
         raise ImportError(
-            f'{tool} files are read by movement, which is not installed: pip install "runningpose[movement]"'
+            f"{tool} files are read by movement, which is not installed: pip install"
+            ' "runningpose[movement]"'
         ) from None
     rate = probe(video).fps if video is not None else fps
     try:
@@ -643,8 +655,9 @@ def _through_movement(path, reader, tool, names, video, fps, size, select):
 @_says_which_file
 def from_dlc(
     path,  # .h5 or .csv
-    names: dict
-    | None = None,  # The project's keypoint names to those of `halpe_26`; guessed when not given
+    names: (
+        dict | None
+    ) = None,  # The project's keypoint names to those of `halpe_26`; guessed when not given
     video=None,  # The film they were made from; gives times and size
     fps: float | None = None,  # Or: frames per second
     size: tuple | None = None,  # Width and height of the picture, px; from `video` if that is given
@@ -657,8 +670,9 @@ def from_dlc(
 @_says_which_file
 def from_sleap(
     path,  # .slp or .h5
-    names: dict
-    | None = None,  # The project's keypoint names to those of `halpe_26`; guessed when not given
+    names: (
+        dict | None
+    ) = None,  # The project's keypoint names to those of `halpe_26`; guessed when not given
     video=None,  # The film they were made from; gives times and size
     fps: float | None = None,  # Or: frames per second
     size: tuple | None = None,  # Width and height of the picture, px; from `video` if that is given
@@ -683,7 +697,8 @@ def _detections(boxes, keypoints, path):
             ) from None
         if b.ndim != 2 or b.shape[1] != 5 or k.shape != (len(b), 4, 17):
             raise KeypointsError(
-                f"{path}, frame {f}: boxes of shape {b.shape} and keypoints of shape {k.shape}; (people, 5) and (people, 4, 17) are needed"
+                f"{path}, frame {f}: boxes of shape {b.shape} and keypoints of shape {k.shape};"
+                " (people, 5) and (people, 4, 17) are needed"
             )
         out.append(
             (
@@ -698,8 +713,9 @@ def _detections(boxes, keypoints, path):
 
 def read_detections(
     path,  # NAME.mp4.npz
-    time: np.ndarray
-    | None = None,  # Time of every frame, s, shape (T,); frame numbers at 30 per second when not given
+    time: (
+        np.ndarray | None
+    ) = None,  # Time of every frame, s, shape (T,); frame numbers at 30 per second when not given
 ) -> People:  # All candidates of all frames
     "The detections in an archive of the original"
     a = read_archive(path)

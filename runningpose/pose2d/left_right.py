@@ -156,8 +156,9 @@ def name_sides(
     height: float,  # Height of the person in the picture, px
     skel="halpe_26",  # Their skeleton
     conf: np.ndarray | None = None,  # Confidence 0..1, shape (T, K); low ones count half
-    against: dict
-    | None = None,  # Charge for naming a part against the detector, for each part; by default `AGAINST`
+    against: (
+        dict | None
+    ) = None,  # Charge for naming a part against the detector, for each part; by default `AGAINST`
 ) -> dict:  # For legs, hips, arms and face: True where they are exchanged, shape (T,)
     "Find the frames in which left and right are exchanged"
     out: dict = {}

@@ -84,8 +84,8 @@ def boxes_with(
         out = net.inference(image)[0]
         if out.shape[-1] != 5:
             raise ValueError(
-                f"the detector gives {out.shape[-1]} numbers a box; needed are 5 (x0, y0, x1, y1, score), as those of "
-                "the RTMPose project give, which leave out doubles themselves"
+                f"the detector gives {out.shape[-1]} numbers a box; needed are 5 (x0, y0, x1, y1,"
+                " score), as those of the RTMPose project give, which leave out doubles themselves"
             )
         out = np.asarray(out[0], float)
         out = out[out[:, 4] >= threshold]
@@ -107,8 +107,8 @@ def _network(kind, source, size, device):
             net = getattr(rtmlib, kind)(str(source), size, backend="onnxruntime", device=device)
     except OSError as e:
         raise WeightsError(
-            f"{source} could not be fetched ({e}); fetch it elsewhere, unpack it and give its end2end.onnx "
-            f"with {'pose' if kind == 'RTMPose' else 'detector'}="
+            f"{source} could not be fetched ({e}); fetch it elsewhere, unpack it and give its"
+            f" end2end.onnx with {'pose' if kind == 'RTMPose' else 'detector'}="
         ) from None
     except Exception as e:  # ONNX Runtime's own exceptions have no common ground
         raise WeightsError(
@@ -192,8 +192,9 @@ def infer_rtmpose(
     detector=None,  # ONNX file of the detector instead; with `pose` alone, one person is followed without
     device: str = "auto",  # 'cpu', 'cuda', 'mps', or 'auto': cuda if ONNX Runtime has it
     threshold: float = 0.3,  # Least score of a person, 0..1
-    predictor: TopDown
-    | None = None,  # Networks that are loaded already: mode, pose, detector, device and threshold are then its own
+    predictor: (
+        TopDown | None
+    ) = None,  # Networks that are loaded already: mode, pose, detector, device and threshold are then its own
 ) -> xr.Dataset:  # Keypoints in halpe_26, px, NaN where the person was not seen
     "Follow one person through a video with RTMPose"
     info = clip.info

@@ -105,16 +105,21 @@ def curve_svg(
         for side, g in tab.groupby("side", sort=False):
             colour = SIDE_COLOURS.get(side, "#888") if side != "both" else ("#1f77b4", "#d62728")[k]
             out.append(
-                f'<polyline points="{_path(g["mean"].to_numpy(), lo, hi)}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+                f'<polyline points="{_path(g["mean"].to_numpy(), lo, hi)}" fill="none"'
+                f' stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
             )
     zero = (
-        f'<line x1="0" x2="300" y1="{120 * hi / (hi - lo):.1f}" y2="{120 * hi / (hi - lo):.1f}" stroke="#8886"/>'
+        f'<line x1="0" x2="300" y1="{120 * hi / (hi - lo):.1f}" y2="{120 * hi / (hi - lo):.1f}"'
+        ' stroke="#8886"/>'
         if lo < 0 < hi
         else ""
     )
     ticks = f'<text x="2" y="11">{hi:.0f}°</text><text x="2" y="118">{lo:.0f}°</text>'
     name = escape(title)
-    return f'<figure><figcaption>{name}</figcaption><svg viewBox="0 0 300 120" role="img" aria-label="{name}">{zero}{"".join(out)}{ticks}</svg></figure>'
+    return (
+        f'<figure><figcaption>{name}</figcaption><svg viewBox="0 0 300 120" role="img"'
+        f' aria-label="{name}">{zero}{"".join(out)}{ticks}</svg></figure>'
+    )
 
 # %% ../../nbs/show/588_compare.ipynb #72450f3f
 _STYLE = """body{font:16px/1.45 system-ui,sans-serif;margin:1rem auto;max-width:72rem;padding:0 1rem;color-scheme:light dark}
@@ -152,9 +157,11 @@ def _about(*results):  # What each is, and whether they can be compared
         made = str(r["run"].get("made", ""))[:10]
         tell = [
             f.get("gait"),
-            f"{v['speed', 'both']:.2f} m/s"
-            if ("speed", "both") in v and np.isfinite(v["speed", "both"])
-            else "",
+            (
+                f"{v['speed', 'both']:.2f} m/s"
+                if ("speed", "both") in v and np.isfinite(v["speed", "both"])
+                else ""
+            ),
             f"seen from {f['view_deg']:.0f}°" if "view_deg" in f else "",
             made,
         ]

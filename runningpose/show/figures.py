@@ -70,8 +70,9 @@ def _panels(angles, names, columns, **kw):
 def plot_angles(
     angles: pd.DataFrame,  # Joint angles, degrees, index time (s)
     events: pd.DataFrame | None = None,  # Gait events with columns time, side, event
-    names: list
-    | None = None,  # Angles to show, without side, e.g. ['knee_flexion']; all if not given
+    names: (
+        list | None
+    ) = None,  # Angles to show, without side, e.g. ['knee_flexion']; all if not given
     start: float | None = None,  # First time shown, s
     end: float | None = None,  # Last time shown, s
     columns: int = 2,  # Panels side by side
@@ -80,7 +81,8 @@ def plot_angles(
     part = angles.loc[slice(start, end)]
     if len(part) == 0:
         raise ValueError(
-            f"no angles from {start} to {end} s: they run from {angles.index[0]:.2f} to {angles.index[-1]:.2f} s"
+            f"no angles from {start} to {end} s: they run from {angles.index[0]:.2f} to"
+            f" {angles.index[-1]:.2f} s"
         )
     fig, panels = _panels(part, names, columns, dpi=60)
     for ax, (_, cols) in panels:

@@ -204,7 +204,8 @@ def limits(
         )
     if step > 1:
         out.append(
-            f"To keep this file small it holds one frame of {step}; the tables come from all of them."
+            f"To keep this file small it holds one frame of {step}; the tables come from all of"
+            " them."
         )
     return out
 
@@ -225,10 +226,10 @@ def jpeg_text(
 
 def _film(name):  # Name of the film beside the report
     src = quote(Path(name).name)
-    return f'''<div id="video-box">
+    return f"""<div id="video-box">
       <video id="video" src="{src}" muted playsinline preload="auto" aria-label="The film with the skeleton"></video>
       <p class="small">The film with the skeleton; it plays along with the figure.
-      <a class="screen" href="{src}">Open the film</a></p></div>'''
+      <a class="screen" href="{src}">Open the film</a></p></div>"""
 
 
 def _near_norm(metrics):  # The published points are of 2.5 m/s: not for a walk, nor for a fast run
@@ -237,7 +238,10 @@ def _near_norm(metrics):  # The published points are of 2.5 m/s: not for a walk,
 
 
 def _steps(steps):
-    return f"<section><details><summary>Step by step ({len(steps)})</summary>{steps_table(steps)}</details></section>"
+    return (
+        "<section><details><summary>Step by step"
+        f" ({len(steps)})</summary>{steps_table(steps)}</details></section>"
+    )
 
 
 def _key_frames(frames):  # Pictures of both sides, in rows
@@ -245,8 +249,8 @@ def _key_frames(frames):  # Pictures of both sides, in rows
         return ""
 
     def one(s, what, t, rgb):
-        return f'''<figure><img alt="{s}, {what}, with the angles" src="data:image/jpeg;base64,{jpeg_text(rgb)}">
-            <figcaption><span class="{s}">{s}</span> {what} <small>{t:.2f} s</small></figcaption></figure>'''
+        return f"""<figure><img alt="{s}, {what}, with the angles" src="data:image/jpeg;base64,{jpeg_text(rgb)}">
+            <figcaption><span class="{s}">{s}</span> {what} <small>{t:.2f} s</small></figcaption></figure>"""
 
     return f"""<section><h2>Key frames</h2><div class="frames">{"".join(one(*f) for f in frames)}</div>
         <p class="small">The stride of each side whose events are surest. The numbers are angles in 3D, not those in the picture.</p></section>"""
@@ -265,8 +269,9 @@ def write_report(
     events: pd.DataFrame,  # Gait events
     metrics: pd.DataFrame,  # Gait metrics
     poster: np.ndarray | None = None,  # Still with the skeleton on it, RGB, shape (H, W, 3)
-    overlay: str
-    | None = None,  # Name of the overlay film beside the report; overlay.mp4 if there is one
+    overlay: (
+        str | None
+    ) = None,  # Name of the overlay film beside the report; overlay.mp4 if there is one
     title: str | None = None,  # Heading; by default the name of the video in `run`
     steps: pd.DataFrame | None = None,  # Table of `step_measures`
     frames: list | None = None,  # Key frames: side, moment, time in s, RGB picture
@@ -285,12 +290,19 @@ def write_report(
             f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>"
             for k, v in facts(kp2d, pose3d, metrics).items()
         ),
-        poster=""
-        if poster is None
-        else f'<img alt="The runner with her skeleton" src="data:image/jpeg;base64,{jpeg_text(poster)}">',
-        limits="<ul>" + "".join(f"<li>{escape(w)}</li>" for w in said) + "</ul>"
-        if said
-        else "<p>No warnings were raised.</p>",
+        poster=(
+            ""
+            if poster is None
+            else (
+                '<img alt="The runner with her skeleton"'
+                f' src="data:image/jpeg;base64,{jpeg_text(poster)}">'
+            )
+        ),
+        limits=(
+            "<ul>" + "".join(f"<li>{escape(w)}</li>" for w in said) + "</ul>"
+            if said
+            else "<p>No warnings were raised.</p>"
+        ),
         metrics=metrics_table(metrics),
         steps="" if steps is None else _steps(steps),
         frames=_key_frames(frames),

@@ -30,7 +30,10 @@ def number(
 def html_table(head, rows):  # Cells are finished HTML
     th = "".join(f'<th scope="col">{h}</th>' for h in head)
     body = "".join(f"<tr>{''.join(r)}</tr>" for r in rows)
-    return f'<div class="scroll"><table><thead><tr>{th}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        "<div"
+        f' class="scroll"><table><thead><tr>{th}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def words(name):

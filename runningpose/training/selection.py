@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.build import SPLITS, open_dataset
-from .augment import synthetic_crowd
 from .disk_bank import StreamBank, split_motions
-from .motions import leave_out, load_shared
+from .motions import leave_out
+from .sources import load_shared, synthetic_crowd
 
 # %% ../../nbs/training/528_selection.ipynb #ea463289
 SHARED_FILE = "biomech_run.npz"  # by which a folder of the shared recordings is known

@@ -192,7 +192,10 @@ def says(self: MovingCamera) -> str:  # One sentence
     def part(v):
         return f"{100 * v / self.width:.2g} % of the picture's width"
 
-    pan = f"the background moves at {self.pan:.0f} px/s ({part(self.pan)} a second), over {self.way:.0f} px"
+    pan = (
+        f"the background moves at {self.pan:.0f} px/s ({part(self.pan)} a second), over"
+        f" {self.way:.0f} px"
+    )
     shake = f"by {self.shake:.1f} px ({part(self.shake)})" + (
         f" at {self.shake_hz:.1f} Hz" if self.shake_hz > 0 else ""
     )

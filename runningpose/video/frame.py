@@ -321,6 +321,6 @@ def grey(
     w, h = y.shape[1] // kx, len(y) // ky
     covers = kx * self.wide / p.width, ky * p.height / len(y)
     y = cv2.resize(y[: h * ky, : w * kx], (w, h), interpolation=cv2.INTER_AREA)
-    return self._upright(
-        cv2.convertScaleAbs(y, alpha=2.0 ** (8 - bits)) if bits > 8 else y
-    ), covers if self.rotation in (0, 180) else covers[::-1]
+    return self._upright(cv2.convertScaleAbs(y, alpha=2.0 ** (8 - bits)) if bits > 8 else y), (
+        covers if self.rotation in (0, 180) else covers[::-1]
+    )

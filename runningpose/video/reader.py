@@ -49,7 +49,8 @@ def _open(path):
     except (av.error.FFmpegError, OSError, ValueError):
         n = path.stat().st_size
         raise VideoError(
-            f"{path} ({n} bytes) cannot be read as a video: it is another kind of file or was cut off"
+            f"{path} ({n} bytes) cannot be read as a video: it is another kind of file or was"
+            " cut off"
         ) from None
     streams = [
         s for s in box.streams.video if not s.disposition & av.stream.Disposition.attached_pic
@@ -281,15 +282,17 @@ def _between(info, start, end):
     ]
     if not len(t):
         raise VideoError(
-            f"{info.path} has no frame from {start} to {end} s: it runs from {info.times[0]:.3f} to {info.times[-1]:.3f} s"
+            f"{info.path} has no frame from {start} to {end} s: it runs from {info.times[0]:.3f} to"
+            f" {info.times[-1]:.3f} s"
         )
     return t
 
 
 def read_frames(
     path,  # Video file
-    start: float
-    | None = None,  # First time wanted, s on the file's clock; the beginning if not given
+    start: (
+        float | None
+    ) = None,  # First time wanted, s on the file's clock; the beginning if not given
     end: float | None = None,  # Frames from this time on are left out, s; the end if not given
     ahead: int = 4,  # Frames decoded in advance
     progress: bool = False,  # Show a bar, if in a terminal
@@ -323,8 +326,8 @@ def slow_factor(
         return 1.0
     if not real_fps > 0.95 * info.fps or np.isinf(real_fps):
         raise VideoError(
-            f"real_fps is {real_fps:g}, and {info.path} plays {info.fps:.4g} frames a second: slow motion is filmed faster "
-            "than it is played"
+            f"real_fps is {real_fps:g}, and {info.path} plays {info.fps:.4g} frames a second: slow"
+            " motion is filmed faster than it is played"
         )
     return float(real_fps / info.fps)
 
@@ -335,12 +338,14 @@ class Clip:
     def __init__(
         self,
         path,  # Video file
-        start: float
-        | None = None,  # First time wanted, s on the file's clock; the beginning if not given
+        start: (
+            float | None
+        ) = None,  # First time wanted, s on the file's clock; the beginning if not given
         end: float | None = None,  # Frames from this time on are left out, s; the end if not given
         progress: bool = False,  # Show bars, if in a terminal
-        real_fps: float
-        | None = None,  # Frames a second when it was filmed, for slow motion; the file's own rate if not given
+        real_fps: (
+            float | None
+        ) = None,  # Frames a second when it was filmed, for slow motion; the file's own rate if not given
     ):
         self.info = probe(path)
         self.path, self.start, self.end, self.progress = Path(path), start, end, progress
@@ -354,7 +359,10 @@ class Clip:
         return len(self.times)
 
     def __repr__(self):
-        return f"Clip({self.path.name}: {len(self)} frames from {self.times[0]:.3f} to {self.times[-1]:.3f} s)"
+        return (
+            f"Clip({self.path.name}: {len(self)} frames from {self.times[0]:.3f} to"
+            f" {self.times[-1]:.3f} s)"
+        )
 
     def frames(self, mirror=False, prepare=None):
         "A new generator of `Frame`; `mirror` swaps left and right of every picture"
