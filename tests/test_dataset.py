@@ -18,9 +18,11 @@ from runningpose.data.qtm import save_markers
 from runningpose.synthetic import synthetic_runner
 
 BIN = Path(sys.executable).parent
-# VmHWM belongs to the program itself; ru_maxrss would also count what its parent held when it was started
+# VmHWM belongs to the program itself; ru_maxrss would also count what its parent held at the start
 MEMORY = (
-    "from runningpose.data.build import *; m = build_dataset({lab!r}, {out!r}, progress=False); "
+    "from runningpose.data.build import build_dataset; "
+    "from runningpose.data.manifest import open_dataset; "
+    "m = build_dataset({lab!r}, {out!r}, progress=False); "
     'n = sum(len(p.time) for _,p in open_dataset({out!r}).trials()); print(n, len(m["failed"]), '
     'int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])/1024)'
 )

@@ -15,18 +15,12 @@ from pathlib import Path
 from fastcore.script import Param
 
 from .command import command
-from runningpose.data.build import (
-    SPLITS,
-    BuildOptions,
-    build_dataset,
-    find_recordings,
-    open_dataset,
-    person_in,
-    suspects,
-)
+from ..data.build import BuildOptions, build_dataset
 from ..data.calibration import miqus_cameras, read_cameras
 from ..data.coco import prepare_coco
+from ..data.manifest import open_dataset, suspects
 from ..data.marker_repair import marker_report
+from ..data.recordings import SPLITS, find_recordings, person_in
 from ..data.thesis_3d_files import format_recording, load_keypoints_csv, save_data_3d
 from ..poses import load_poses
 

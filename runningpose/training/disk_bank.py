@@ -12,7 +12,8 @@ from os import PathLike
 import numpy as np
 import torch
 
-from ..data.build import DatasetError, PoseFolder, open_dataset, read_positions
+from ..data.manifest import PoseFolder, open_dataset, read_positions
+from ..data.recordings import DatasetError
 from ..lifting.body import RP
 from ..poses import pose_arrays
 from ..signals import runs

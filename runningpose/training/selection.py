@@ -9,7 +9,8 @@ __all__ = ['SHARED_FILE', 'TrainingMotions', 'is_dataset', 'training_motions', '
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..data.build import SPLITS, open_dataset
+from ..data.manifest import open_dataset
+from ..data.recordings import SPLITS
 from .disk_bank import StreamBank, split_motions
 from .motions import leave_out
 from .sources import load_shared, synthetic_crowd

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from ..gait_model import gait_model
 from ..geometry import perpendicular, unit
 from ..lifting.body import LEG_FRACTION, STATURE
 from ..poses import pose_arrays
 from ..signals import change_rate
 from ..skeleton import skeleton
-from ..synthetic import gait_model, synthetic_runner
+from ..synthetic import synthetic_runner
 from .motions import MODEL_FPS, Motion, along_x, complete
 
 # %% ../../nbs/training/503_sources.ipynb #f85b0dc7
