@@ -14,9 +14,9 @@ from pathlib import Path
 
 from runningpose.data.build import build_dataset
 from runningpose.data.manifest import open_dataset
-from runningpose.data.markers import synthetic_markers
-from runningpose.data.qtm import save_tsv
+from runningpose.data.qtm_text import save_tsv
 from runningpose.data.recordings import find_recordings
+from runningpose.data.synthetic_markers import synthetic_markers
 from runningpose.synthetic import synthetic_runner
 
 PEOPLE = 25

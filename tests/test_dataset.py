@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from runningpose.data.markers import synthetic_markers
 from runningpose.data.qtm import save_markers
+from runningpose.data.synthetic_markers import synthetic_markers
 from runningpose.synthetic import synthetic_runner
 
 BIN = Path(sys.executable).parent
