@@ -9,63 +9,61 @@ __all__ = ['FLIP', 'shipped_checkpoint', 'lifter', 'engine']
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-import torch
-import xarray as xr
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
-
 import runningpose
 from .body import HALPE, RP
-from .checkpoint import CheckpointError, checkpoint_file, load_checkpoint
+from runningpose.lifting.checkpoint import (
+    CheckpointError,
+    LoadedLifter,
+    checkpoint_file,
+    load_checkpoint,
+)
 from .equivariant import mirror_channels
 from .streaming import FastNet
 
 # %% ../../nbs/lifting/455_load.ipynb #c006
 def shipped_checkpoint() -> Path:  # Path of lifter.safetensors
     "The lifter that comes with the package, in a checkout or an installation"
-    pkg = Path(runningpose.__file__).parent
-    for f in (
-        pkg / "checkpoint" / "lifter.safetensors",
-        pkg.parent / "checkpoint" / "lifter.safetensors",
-    ):
-        if f.exists():
-            return f
+    package = Path(runningpose.__file__).parent
+    for folder in (package, package.parent):
+        file = folder / "checkpoint" / "lifter.safetensors"
+        if file.exists():
+            return file
     raise CheckpointError(
-        f"the shipped lifter is missing: there is no checkpoint/lifter.safetensors in {pkg} or"
-        f" {pkg.parent}"
+        "the shipped lifter is missing: "
+        f"there is no checkpoint/lifter.safetensors in {package} or {package.parent}"
     )
 
 
 @lru_cache(4)
-def _load(path, stamp):
+def _load(path: Path, modified_ns: int) -> LoadedLifter:
     return load_checkpoint(path)
 
 
 def lifter(
-    checkpoint=None,  # Path of a checkpoint; the shipped one when not given
-) -> tuple:  # (network, LifterConfig)
-    "Load a lifter once"
+    checkpoint: str | Path | None = None,  # Path of a lifter; the shipped one when not given
+) -> LoadedLifter:  # Network in eval mode, LifterConfig
+    "Load a lifter once; CheckpointError says what does not fit"
     path = checkpoint_file(checkpoint or shipped_checkpoint())
     return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 # %% ../../nbs/lifting/455_load.ipynb #c009
-FLIP = (
+FLIP = (  # how a mirror changes the features and the joints
     mirror_channels(HALPE, 3, 1),
     mirror_channels(RP, 3),
-)  # how a mirror changes what goes in and what comes out
+)
 
 
 @lru_cache(8)
-def _engine(path, stamp, bf16, rows):
-    return FastNet(_load(path, stamp)[0], FLIP, bf16, rows)
+def _engine(path: Path, modified_ns: int, bf16: bool, rows: int) -> FastNet:
+    return FastNet(_load(path, modified_ns).net, FLIP, bf16, rows)
 
 
 def engine(
-    checkpoint=None,  # Path of a checkpoint; the shipped one when not given
+    checkpoint: str | Path | None = None,  # Path of a lifter; the shipped one when not given
     bf16: bool = False,  # Half precision: faster, and a millimetre off here and there
     rows: int = 512,  # Frames of a piece
 ) -> FastNet:  # The network, ready to run
-    "Make a lifter fast once"
+    "Make a lifter fast once; CheckpointError says what does not fit"
     path = checkpoint_file(checkpoint or shipped_checkpoint())
     lifter(path)
     return _engine(path, path.stat().st_mtime_ns, bf16, rows)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from .equivariant import EquivariantTCN
 from .features import normalise
 from .load import lifter
 from .tcn import TCN, pad_time
@@ -21,46 +22,57 @@ from ..skeleton import skeleton
 # %% ../../nbs/lifting/476_onnx.ipynb #c005
 def features_of(
     rays: torch.Tensor,  # Ray slopes of the keypoints, halpe_26, NaN = missing, shape (T, 26, 2)
-    net: TCN,  # The network that they are for
+    net: TCN | EquivariantTCN,  # The network that they are for
 ) -> torch.Tensor:  # Features with repeated edges, shape (1, 79, T + receptive field - 1)
     "What the exported network takes"
     seen = ~torch.isnan(rays).any(-1)
-    return pad_time(normalise(torch.nan_to_num(rays)[None].float(), seen[None])[0], net)
+    return pad_time(normalise(torch.nan_to_num(rays)[None].float(), seen[None]).features, net)
 
 
-def export_onnx(
-    path,  # File to write, .onnx
-    checkpoint=None,  # Lifter; the shipped one when not given
-) -> Path:  # The file
-    "Write a lifter as ONNX: `features` (1, 79, frames) in, `joints` (1, 66, frames - receptive field + 1) out, m at the lifter's stature"
+def _need_exporter() -> None:
     try:
         import onnx  # noqa: F401
-        import onnxscript
+        import onnxscript  # noqa: F401
     except ImportError:
         raise ImportError(
             "ONNX export needs the packages onnx and onnxscript: pip install 'runningpose[onnx]'"
         ) from None
-    net, cfg = lifter(checkpoint)
-    n = net.receptive_field
-    path = Path(path)
-    tmp = path.with_name(path.name + ".part")
-    x = torch.zeros(1, len(skeleton(cfg.keypoints).keypoints) * 3 + 1, n + 119)
+
+
+def _onnx_program(net: TCN | EquivariantTCN, channels: int) -> torch.onnx.ONNXProgram:
+    "The network in ONNX, for any number of frames"
+    field = net.receptive_field
+    frames = torch.export.Dim("frames", min=field + 1)
     with warnings.catch_warnings():  # the exporter warns about its own insides
         warnings.simplefilter("ignore")
-        made = torch.onnx.export(
+        program = torch.onnx.export(
             net,
-            (x,),
+            (torch.zeros(1, channels, field + 119),),
             dynamo=True,
-            dynamic_shapes=({2: torch.export.Dim("frames", min=n + 1)},),
+            dynamic_shapes=({2: frames},),
             verbose=False,
             input_names=["features"],
             output_names=["joints"],
         )
-    assert made is not None
-    made.model.metadata_props["lifter"] = json.dumps(asdict(cfg) | dict(receptive_field=n))
+    assert program is not None
+    return program
+
+
+def export_onnx(
+    path: str | Path,  # File to write, .onnx
+    checkpoint: str | Path | None = None,  # Lifter; the shipped one when not given
+) -> Path:  # The file: (1, 79, frames) to (1, 66, frames - receptive field + 1), m
+    "Write a lifter as ONNX, `features` in, `joints` out; ImportError without onnx and onnxscript"
+    _need_exporter()
+    net, cfg = lifter(checkpoint)
+    program = _onnx_program(net, len(skeleton(cfg.keypoints)) * 3 + 1)
+    about = asdict(cfg) | dict(receptive_field=net.receptive_field)
+    program.model.metadata_props["lifter"] = json.dumps(about)
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
     try:
-        made.save(tmp)
-        tmp.replace(path)
+        program.save(part)
+        part.replace(path)
     finally:
-        tmp.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return path

@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 
 from runningpose.lifting.body import (
-    _AT,
-    _FROM,
-    _LEN_OF,
-    _LENGTHS,
+    SEGMENT_INDEX,
+    SEGMENTS_TO_JOINTS,
+    LENGTH_GROUP_OF,
+    LENGTH_GROUPS,
     LEG_FRACTION,
     RP,
     STATURE,
@@ -36,7 +36,7 @@ def to_stature(
     offsets: torch.Tensor,  # Offsets, m, shape (B, L, 19, 3)
 ) -> torch.Tensor:  # Offsets of bodies whose legs have the length that goes with `STATURE`
     "Scale bodies to one stature"
-    leg_segments = [_AT[side + joint] for side in "LR" for joint in ("Knee", "Ankle")]
+    leg_segments = [SEGMENT_INDEX[side + joint] for side in "LR" for joint in ("Knee", "Ankle")]
     leg = offsets[:, :, leg_segments].norm(dim=-1).sum(-1).mean(1) / 2
     return offsets * (LEG_FRACTION * STATURE / leg)[:, None, None, None]
 
@@ -47,8 +47,8 @@ def vary_lengths(
     sd: float = 0.06,  # Standard deviation of segment lengths, as a share
 ) -> torch.Tensor:  # Offsets of other bodies of one stature
     "Change the lengths of segments"
-    factors = torch.exp(torch.randn(len(offsets), len(_LENGTHS), generator=gen) * sd)
-    return to_stature(offsets * factors[:, None, _LEN_OF, None])
+    factors = torch.exp(torch.randn(len(offsets), len(LENGTH_GROUPS), generator=gen) * sd)
+    return to_stature(offsets * factors[:, None, LENGTH_GROUP_OF, None])
 
 # %% ../../nbs/training/505_augment.ipynb #c012
 STRIDE_HZ = torch.arange(0.4, 2.3, 0.02)  # stride frequencies that are tried, Hz
@@ -87,7 +87,7 @@ def stride_of(
 UPPER = torch.tensor(
     [not any(k in n for k in ("hip", "Knee", "Ankle", "Heel", "foot")) for n, _, _ in TREE]
 )  # segments above the pelvis
-UPPER_22 = (_FROM * UPPER).any(1)  # the points that hang on them
+UPPER_22 = (SEGMENTS_TO_JOINTS * UPPER).any(1)  # the points that hang on them
 CLEAR_STRIDE = 0.6  # least share of the movement that the stride explains
 SIMILAR_STRIDES = (0.7, 1.4)  # range of the ratio of two stride frequencies
 
@@ -191,8 +191,8 @@ def _perpendicular_unit(v, axis):
 
 def _part_axes(offsets, left, right):
     "Axes of pelvis or chest: across from one joint to the other, up along the spine"
-    left = _unit(offsets[:, :, _AT[left]] - offsets[:, :, _AT[right]])
-    spine = offsets[:, :, _AT["SpineThoracic2"]] + offsets[:, :, _AT["SpineThoracic12"]]
+    left = _unit(offsets[:, :, SEGMENT_INDEX[left]] - offsets[:, :, SEGMENT_INDEX[right]])
+    spine = offsets[:, :, SEGMENT_INDEX["SpineThoracic2"]] + offsets[:, :, SEGMENT_INDEX["SpineThoracic12"]]
     up = _perpendicular_unit(spine, left)
     return Axes(left, torch.linalg.cross(left, up), up)
 
@@ -312,8 +312,8 @@ def vary_legs(
 ) -> None:
     "Other angles of hips, knees and ankles"
     pelvis = _part_axes(offsets, "Lhip", "Rhip")
-    thighs = [_unit(offsets[:, :, _AT[s + "Knee"]]) for s, _ in SIDES]
-    shanks = [_unit(offsets[:, :, _AT[s + "Ankle"]]) for s, _ in SIDES]
+    thighs = [_unit(offsets[:, :, SEGMENT_INDEX[s + "Knee"]]) for s, _ in SIDES]
+    shanks = [_unit(offsets[:, :, SEGMENT_INDEX[s + "Ankle"]]) for s, _ in SIDES]
     knee_axes = [_perpendicular_unit(pelvis.left, thigh) for thigh in thighs]
     knee = [_bend(*segments) for segments in zip(thighs, shanks, knee_axes)]
     hip = [_elevation(thigh, pelvis) for thigh in thighs]
@@ -322,9 +322,9 @@ def vary_legs(
     angles = ("ankle", "toe_out", "thigh_turn", "leg_spread")
     ankle, toe_out, thigh_turn, spread = (draw.curves(name) for name in angles)
     for i, (s, sign) in enumerate(SIDES):
-        foot = [_AT[s + n] for n in ("HeelBack", "Forefoot", "Forefoot5")]
-        below_knee = [_AT[s + "Ankle"], *foot]
-        leg = [_AT[s + "Knee"], *below_knee]
+        foot = [SEGMENT_INDEX[s + n] for n in ("HeelBack", "Forefoot", "Forefoot5")]
+        below_knee = [SEGMENT_INDEX[s + "Ankle"], *foot]
+        leg = [SEGMENT_INDEX[s + "Knee"], *below_knee]
         dorsiflexion = _about(-ankle[i], knee_axes[i])
         _turn(offsets, foot, dorsiflexion + _about(sign * toe_out[i], shanks[i]))
         _turn(offsets, below_knee, _about(knee_change[i], knee_axes[i]))
@@ -335,8 +335,8 @@ def vary_legs(
 # %% ../../nbs/training/505_augment.ipynb #c027
 def _vary_arms(offsets, chest, draw):
     "Other angles of elbows and shoulders"
-    upper_arms = [_unit(offsets[:, :, _AT[s + "Elbow"]]) for s, _ in SIDES]
-    forearms = [_unit(offsets[:, :, _AT[s + "Wrist"]]) for s, _ in SIDES]
+    upper_arms = [_unit(offsets[:, :, SEGMENT_INDEX[s + "Elbow"]]) for s, _ in SIDES]
+    forearms = [_unit(offsets[:, :, SEGMENT_INDEX[s + "Wrist"]]) for s, _ in SIDES]
     elbow_axes = [
         _unit(torch.linalg.cross(upper, fore) - 0.1 * chest.left)  # defined for a straight arm too
         for upper, fore in zip(upper_arms, forearms)
@@ -347,8 +347,8 @@ def _vary_arms(offsets, chest, draw):
     swing_change = draw.changes(swing, "arm_swing", 0.3, -100, 170)
     spread, turn = draw.curves("arm_spread"), draw.curves("arm_turn")
     for i, (s, sign) in enumerate(SIDES):
-        forearm = [_AT[s + "Wrist"]]
-        arm = [_AT[s + "Elbow"], *forearm]
+        forearm = [SEGMENT_INDEX[s + "Wrist"]]
+        arm = [SEGMENT_INDEX[s + "Elbow"], *forearm]
         _turn(offsets, forearm, _about(elbow_change[i], elbow_axes[i]))
         _turn(offsets, forearm, _about(sign * turn[i], upper_arms[i]))
         flexion = _about(-swing_change[i], chest.left)
@@ -367,7 +367,7 @@ def _vary_trunk(offsets, chest, draw):
             + _about(about_up, chest.up)
         )
 
-    _turn(offsets, [_AT["HeadFront"]], rotation(nod, tilt, turn))
+    _turn(offsets, [SEGMENT_INDEX["HeadFront"]], rotation(nod, tilt, turn))
     _turn(offsets, UPPER, rotation(lean, side, twist))
 
 

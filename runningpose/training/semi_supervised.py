@@ -18,7 +18,7 @@ import xarray as xr
 from ..camera import Camera
 from ..lifting.checkpoint import LifterConfig
 from ..lifting.features import normalise
-from ..lifting.lift import camera_for, prepare
+from ..lifting.lift import camera_for, keypoint_rays
 from ..lifting.tcn import TCN
 from ..skeleton import conversion
 from .batches import MotionBank, make_batch
@@ -50,7 +50,7 @@ class KeypointBank:
     @staticmethod
     def _features(clip, camera, fps):
         "Features (79, T) of a clip, and where they mean something"
-        _, rays, _ = prepare(clip, camera, fps)
+        _, rays, _ = keypoint_rays(clip, camera, fps)
         seen = ~np.isnan(rays).any(-1)
         slopes = torch.as_tensor(np.nan_to_num(rays), dtype=torch.float32)
         features, _, known = normalise(slopes[None], torch.as_tensor(seen)[None])
