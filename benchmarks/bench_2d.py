@@ -54,7 +54,7 @@ def hd_clip(path, times=4):
 
 def ours(clip, model, threads):
     "Frames a second, frames with a person, CPU ms a frame"
-    from runningpose.pose2d import around
+    from runningpose.pose2d import search as around
     from runningpose.video.reader import Clip
 
     net, clip = around.BlazePose(model, threads), Clip(clip)

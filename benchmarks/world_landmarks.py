@@ -39,9 +39,9 @@ def world_landmarks(net, film):
             if roi is None:
                 break
             x = f.warp(roi_matrix(roi), 256, 256) * np.float32(1 / 255)
-            part = net.points.get()
+            part = net.landmark_models.get()
             o = part(x)
-            net.points.put(part)
+            net.landmark_models.put(part)
             if o[1, 1][0] >= 0.5:
                 break
         if roi is None or o[1, 1][0] < 0.5:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from .tcn import check_widths, field_of
+from .tcn import TemporalNet, check_widths
 from ..skeleton import Skeleton
 
 # %% ../../nbs/lifting/449_equivariant.ipynb #49625486
 class Mirror(NamedTuple):
-    "How a mirror acts on channels: mirrored = x[index] * sign"
+    "How a mirror acts on channels: mirrored = x[order] * sign"
 
-    index: torch.Tensor  # Where each channel comes from, shape (C,)
+    order: torch.Tensor  # Where each channel comes from, shape (C,)
     sign: torch.Tensor  # -1 for x, else 1, shape (C,)
 
 
@@ -27,7 +27,7 @@ def mirror_channels(
     skel: Skeleton,  # Keypoint set
     dims: int,  # Channels of each point; the first is x
     extra: int = 0,  # Channels after the points, which stay
-) -> Mirror:  # index (C,), sign (C,)
+) -> Mirror:  # order (C,), sign (C,)
     "How a mirror permutes and negates the channels of a keypoint set"
     n = len(skel.keypoints)
     point_index = torch.as_tensor(skel.flip)[:, None] * dims + torch.arange(dims)
@@ -84,11 +84,11 @@ class PairBlock(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:  # (2B, half, L) to (2B, half, L - cut)
         first = self.cut if self.causal else self.cut // 2
         y = self.drop(self.act(self.bn1(self.wide(z))))
-        shortcut = z[:, :, first : first + y.shape[-1]]
+        shortcut: torch.Tensor = z[:, :, first : first + y.shape[-1]]
         return shortcut + self.drop(self.act(self.bn2(self.point(y))))
 
 # %% ../../nbs/lifting/449_equivariant.ipynb #01aea1f5
-class EquivariantTCN(nn.Module):
+class EquivariantTCN(TemporalNet):
     "Dilated temporal convolutions that commute with the left/right mirror"
 
     enter_index: torch.Tensor
@@ -128,12 +128,8 @@ class EquivariantTCN(nn.Module):
 
     def _set_mirror(self, name: str, mirror: Mirror) -> None:
         "Buffers move with the network and are not saved"
-        self.register_buffer(name + "_index", mirror.index, persistent=False)
+        self.register_buffer(name + "_index", mirror.order, persistent=False)
         self.register_buffer(name + "_sign", mirror.sign[:, None], persistent=False)
-
-    @property
-    def receptive_field(self) -> int:  # Frames that one answer depends on
-        return field_of(self.widths)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, n_in, L) to (B, n_out, L - field + 1)
         both = torch.cat([x, x[:, self.enter_index] * self.enter_sign])

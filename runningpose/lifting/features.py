@@ -25,7 +25,7 @@ def view_rotations(
     length = (across * across + y * y).sqrt()
 
     def matrix(*values: torch.Tensor) -> torch.Tensor:
-        return torch.stack(values, -1).unflatten(-1, (3, 3))
+        return torch.stack(values, -1).view(*ray.shape[:-1], 3, 3)
 
     cos, sin = across / length, y / length
     pitch = matrix(one, zero, zero, zero, cos, -sin, zero, sin, cos)

@@ -48,7 +48,8 @@ def resample_confidence(
     new_time: np.ndarray,  # Times wanted, s, shape (N,)
 ) -> np.ndarray:  # 0..1, shape (N, K)
     "Confidence at other times; 0 outside the clip"
-    return np.clip(np.nan_to_num(resample_track(time, confidence, new_time, np.inf)), 0, 1)
+    resampled = resample_track(time, confidence, new_time, np.inf)
+    return np.clip(np.nan_to_num(resampled), 0, 1)
 
 
 def _regular_times(first: float, last: float, fps: float) -> np.ndarray:
@@ -104,7 +105,7 @@ def lift_block(
     "Joints of a piece of a clip"
     rays_in = torch.as_tensor(np.nan_to_num(rays), dtype=torch.float32)[None]
     features, turn, known = normalise(rays_in, torch.as_tensor(seen)[None])
-    turned = net.run(features[0]).unflatten(-1, (22, 3))
+    turned = net.run(features[0]).view(-1, 22, 3)
     body = torch.einsum("tij,tki->tkj", turn[0], turned).numpy().astype(float) * scale
     mid_hip = root_path(body, rays, confidence, fps)
     count = maximum_filter1d(seen[:, BODY_KEYPOINTS].sum(1), int(PRESENCE_WINDOW_S * fps) | 1)

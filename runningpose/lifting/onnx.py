@@ -13,16 +13,15 @@ from pathlib import Path
 
 import torch
 
-from .equivariant import EquivariantTCN
 from .features import normalise
 from .load import lifter
-from .tcn import TCN, pad_time
+from .tcn import TemporalNet, pad_time
 from ..skeleton import skeleton
 
 # %% ../../nbs/lifting/476_onnx.ipynb #c005
 def features_of(
     rays: torch.Tensor,  # Ray slopes of the keypoints, halpe_26, NaN = missing, shape (T, 26, 2)
-    net: TCN | EquivariantTCN,  # The network that they are for
+    net: TemporalNet,  # The network that they are for
 ) -> torch.Tensor:  # Features with repeated edges, shape (1, 79, T + receptive field - 1)
     "What the exported network takes"
     seen = ~torch.isnan(rays).any(-1)
@@ -39,7 +38,7 @@ def _need_exporter() -> None:
         ) from None
 
 
-def _onnx_program(net: TCN | EquivariantTCN, channels: int) -> torch.onnx.ONNXProgram:
+def _onnx_program(net: TemporalNet, channels: int) -> torch.onnx.ONNXProgram:
     "The network in ONNX, for any number of frames"
     field = net.receptive_field
     frames = torch.export.Dim("frames", min=field + 1)

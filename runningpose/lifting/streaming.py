@@ -8,7 +8,7 @@ __all__ = ['has_bf16', 'Product', 'Folded', 'fold', 'side_by_side', 'FrameBuffer
 # %% ../../nbs/lifting/458_streaming.ipynb #e6035520
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ def has_bf16(
 ) -> bool:  # Whether bfloat16 products are fast there
     "Whether bfloat16 pays on this machine"
     if device != "cpu":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     cpu = Path("/proc/cpuinfo")
     return cpu.exists() and any(k in cpu.read_text() for k in ("avx512_bf16", "amx_bf16"))
 
@@ -196,8 +196,9 @@ class FastNet:
         def product(conv: nn.Conv1d) -> Product:
             return Product(conv.weight[:, :, 0], conv.bias, rows=2 * rows)
 
+        blocks: list[Any] = list(net.blocks)
         self.first = layer(net.expand, net.bn)
-        self.blocks = [(layer(b.wide, b.bn1), layer(b.point, b.bn2)) for b in net.blocks]
+        self.blocks = [(layer(b.wide, b.bn1), layer(b.point, b.bn2)) for b in blocks]
         self.last = product(net.shrink)
         self.skip = product(net.skip) if isinstance(net, EquivariantTCN) else None
 
@@ -213,18 +214,18 @@ class FastNet:
         state: StreamState,  # What `start` gave; it is changed
     ) -> torch.Tensor:  # Answers, shape (m, channels out): none before `field` frames, then m = n
         "Take the next frames of a sequence"
-        index, sign = self.mirror_in
-        both = torch.stack([x, x[:, index] * sign])
+        order, sign = self.mirror_in
+        both = torch.stack([x, x[:, order] * sign])
         inputs = state.inputs.add(both)
         hidden = self._hidden(both.to(self.dtype), state.layers)
-        index, sign = self.mirror_out
+        order, sign = self.mirror_out
         if hidden is None:
-            return x.new_empty(0, len(index))
+            return x.new_empty(0, len(order))
         y = self.last(hidden.float())
         if self.skip is not None:
             end = inputs.shape[1] - self.ahead
             y = y + self.skip(inputs[:, end - y.shape[1] : end].contiguous())
-        return (y[0] + y[1][:, index] * sign) / 2
+        return (y[0] + y[1][:, order] * sign) / 2
 
     def _hidden(self, z: torch.Tensor, buffers: list[FrameBuffer]) -> torch.Tensor | None:
         "The first layer and the blocks; None while too few frames have come"

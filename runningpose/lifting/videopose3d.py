@@ -141,7 +141,7 @@ def load_pretrained(
         )
     net = tcn_from(content[key], causal)
     trajectory = tcn_from(content["model_traj"], causal) if content.get("model_traj") else None
-    facts = {k: content[k] for k in ("epoch", "lr") if k in content}
+    facts = {k: v for k, v in content.items() if k in ("epoch", "lr")}
     return Pretrained(
         net, net.expand.in_channels // 2, net.shrink.out_channels // 3, trajectory, facts
     )
@@ -181,7 +181,7 @@ def run_pretrained(
     x = torch.as_tensor(screen(xy, width, height), dtype=torch.float32)
 
     def joints(v: torch.Tensor) -> torch.Tensor:
-        return run_clip(p.net, v.flatten(1).T).T.unflatten(-1, (-1, 3))
+        return run_clip(p.net, v.flatten(1).T).T.reshape(len(v), -1, 3)
 
     out = joints(x)
     if flip:

@@ -14,13 +14,8 @@ import numpy as np
 import xarray as xr
 
 from ..files.weights import WeightsError, sha256
-from runningpose.pose2d.people import (
-    choose_person,
-    link_people,
-    parse_select,
-    people_from,
-    person_poses,
-)
+from .people import link_people, people_from
+from .selection import choose_person, parse_select, person_poses
 from ..video.reader import Clip
 
 # %% ../../nbs/pose2d/415_detectron2.ipynb #b4638380

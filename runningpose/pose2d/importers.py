@@ -20,7 +20,8 @@ import xarray as xr
 
 from ..files.archives import read_archive
 from .detectron2 import heat_confidence
-from .people import People, choose_person, link_people, people_from, person_poses
+from .people import People, link_people, people_from
+from .selection import choose_person, person_poses
 from ..skeleton import SKELETONS, convert
 from ..video.reader import probe
 

@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 
 from runningpose.lifting.body import (
-    SEGMENT_INDEX,
-    SEGMENTS_TO_JOINTS,
+    LEG_FRACTION,
     LENGTH_GROUP_OF,
     LENGTH_GROUPS,
-    LEG_FRACTION,
     RP,
+    SEGMENT_INDEX,
+    SEGMENTS_TO_JOINTS,
     STATURE,
     TREE,
     from_offsets,
@@ -192,7 +192,10 @@ def _perpendicular_unit(v, axis):
 def _part_axes(offsets, left, right):
     "Axes of pelvis or chest: across from one joint to the other, up along the spine"
     left = _unit(offsets[:, :, SEGMENT_INDEX[left]] - offsets[:, :, SEGMENT_INDEX[right]])
-    spine = offsets[:, :, SEGMENT_INDEX["SpineThoracic2"]] + offsets[:, :, SEGMENT_INDEX["SpineThoracic12"]]
+    spine = (
+        offsets[:, :, SEGMENT_INDEX["SpineThoracic2"]]
+        + offsets[:, :, SEGMENT_INDEX["SpineThoracic12"]]
+    )
     up = _perpendicular_unit(spine, left)
     return Axes(left, torch.linalg.cross(left, up), up)
 
