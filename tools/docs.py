@@ -91,57 +91,64 @@ class Page(HTMLParser):
         self.links += [a[k] for k in ("href", "src") if a.get(k)]
 
 
-def site_errors(out, base, syms):
-    "Everything wrong with the built site, one line each"
-    pages, errs, linked = (
-        {p.relative_to(out).as_posix(): Page(p) for p in sorted(out.rglob("*.html"))},
-        [],
-        set(),
-    )
+def is_external(url):
+    return re.match(r"[a-z][a-z0-9+.-]*:|//", url, re.I) is not None
+
+
+def target_of(link, page, out, base):
+    "Where an internal link leads: (path inside of the site or None, anchor)"
+    url, anchor = urldefrag(link.removeprefix(base + "/"))
+    relative = bool(url) and not link.startswith(base)  # to this page; else to the site
+    folder = out / PurePosixPath(page).parent if relative else out
+    path = (folder / unquote(url or page)).resolve() if relative else out / unquote(url or page)
+    if path.is_dir():
+        path = path / "index.html"
+    inside = path.is_relative_to(out) and path.exists()
+    return (path.relative_to(out).as_posix() if inside else None), unquote(anchor)
+
+
+def link_errors(pages, out, base):
+    "Broken links, missing anchors, pages without a heading or that nothing links to"
+    errors, linked = [], set()
     for name, page in pages.items():
         if not page.h1:
-            errs.append(f"{name}: no <h1>")
+            errors.append(f"{name}: no <h1>")
         for link in page.links:
-            url, frag = urldefrag(link.removeprefix(base + "/"))
-            if re.match(r"[a-z][a-z0-9+.-]*:|//", url, re.I):
+            if is_external(link.removeprefix(base + "/")):
                 continue
-            own = bool(url) and not link.startswith(base)  # relative to this page; else to the site
-            tgt = (
-                (out / PurePosixPath(name).parent / unquote(url)).resolve()
-                if own
-                else out.resolve() / (unquote(url) or name)
-            )
-            if tgt.is_dir():
-                tgt = tgt / "index.html"
-            rel = (
-                tgt.relative_to(out.resolve()).as_posix()
-                if tgt.is_relative_to(out.resolve())
-                else None
-            )
-            if rel != name:
-                linked.add(rel)
-            if rel is None or not tgt.exists():
-                errs.append(f"{name}: broken link {link}")
-            elif frag and rel in pages and unquote(frag) not in pages[rel].ids:
-                errs.append(f"{name}: no anchor for {link}")
-    errs += [
-        f"{p}: no other page links to it; add it to nbs/sidebar.yml"
-        for p in pages
-        if p != "index.html" and p not in linked
+            target, anchor = target_of(link, name, out, base)
+            if target != name:
+                linked.add(target)
+            if target is None:
+                errors.append(f"{name}: broken link {link}")
+            elif anchor and target in pages and anchor not in pages[target].ids:
+                errors.append(f"{name}: no anchor for {link}")
+    orphans = [p for p in pages if p != "index.html" and p not in linked]
+    return errors + [f"{p}: no page links to it; add it to nbs/sidebar.yml" for p in orphans]
+
+
+def symbol_errors(pages, symbols):
+    "Exported functions and classes that are on no page"
+    for module, names in symbols.items():
+        public = set(getattr(import_module(module), "__all__", ()))  # helpers have no entry
+        for symbol, (url, _) in names.items():
+            page, anchor = urldefrag(url)
+            there = page in pages and anchor in pages[page].ids
+            if symbol[len(module) + 1 :] in public and not there:
+                yield f"{symbol}: nothing at {url}"
+
+
+def site_errors(out, base, symbols):
+    "Everything wrong with the built site, one line each"
+    out = out.resolve()
+    pages = {p.relative_to(out).as_posix(): Page(p) for p in sorted(out.rglob("*.html"))}
+    index = json.loads((out / "search.json").read_text(encoding="utf-8"))
+    found = {urldefrag(entry["href"])[0] for entry in index}
+    return [
+        *link_errors(pages, out, base),
+        *symbol_errors(pages, symbols),
+        *(f"{p}: not in search.json" for p in pages if p not in found),
     ]
-    for mod, d in syms.items():
-        public = set(
-            getattr(import_module(mod), "__all__", ())
-        )  # helpers have no page of their own
-        for sym, (url, _) in d.items():
-            page, frag = urldefrag(url)
-            if sym[len(mod) + 1 :] in public and not (page in pages and frag in pages[page].ids):
-                errs.append(f"{sym}: nothing at {url}")
-    found = {
-        urldefrag(o["href"])[0]
-        for o in json.loads((out / "search.json").read_text(encoding="utf-8"))
-    }
-    return errs + [f"{p}: not in search.json" for p in pages if p not in found]
 
 
 @call_parse

@@ -85,33 +85,41 @@ def length(node):
     return node.end_lineno - body[0].lineno + 2 if body else 1
 
 
-def faults_of(cell):
-    "Yields (kind, place) for one cell"
+def output_faults(cell):
+    "Yields (kind, place) for what is saved with a cell"
     for text in cell.outputs:
         if found := FORBIDDEN_OUTPUT.search(text):
             yield "output not fit to be shown", f"{cell.place}: {found[0]}"
+
+
+def node_faults(cell, node):
+    "Yields (kind, place) for one piece of the syntax tree"
+    if is_named_lambda(node):
+        yield "lambda assigned to a name", f"{cell.place}, line {node.lineno}"
+    if is_star_import(node) and "hide" not in cell.directives:
+        yield "star import outside hidden test cells", f"{cell.place}, line {node.lineno}"
+    if not cell.exported or not isinstance(node, ast.FunctionDef):
+        return
+    if is_bare_tuple(node):
+        yield "bare -> tuple", f"{cell.place}, {node.name}"
+    lines = length(node)
+    if lines > LONGEST_FUNCTION:
+        yield "function over 60 lines", f"{cell.place}, {node.name}: {lines}"
+    elif lines > SCREEN:
+        yield "function over 40 lines", f"{cell.place}, {node.name}: {lines}"
+
+
+def faults_of(cell):
+    "Yields (kind, place) for one cell"
+    yield from output_faults(cell)
     try:
         tree = ast.parse(cell.source)
     except SyntaxError:
         return
-    hidden = "hide" in cell.directives
     for line in statements_on_one_line(tree):
-        if "nbdev_export" not in cell.source:
-            yield "several statements on a line", f"{cell.place}, line {line}"
+        yield "several statements on a line", f"{cell.place}, line {line}"
     for node in ast.walk(tree):
-        if is_named_lambda(node):
-            yield "lambda assigned to a name", f"{cell.place}, line {node.lineno}"
-        if is_star_import(node) and not hidden:
-            yield "star import outside hidden test cells", f"{cell.place}, line {node.lineno}"
-        if not cell.exported or not isinstance(node, ast.FunctionDef):
-            continue
-        if is_bare_tuple(node):
-            yield "bare -> tuple", f"{cell.place}, {node.name}"
-        lines = length(node)
-        if lines > LONGEST_FUNCTION:
-            yield "function over 60 lines", f"{cell.place}, {node.name}: {lines}"
-        elif lines > SCREEN:
-            yield "function over 40 lines", f"{cell.place}, {node.name}: {lines}"
+        yield from node_faults(cell, node)
     for number, text in enumerate(cell.source.split("\n"), 1):
         if len(text) > 100:
             yield "line over 100 characters", f"{cell.place}, line {number}"
