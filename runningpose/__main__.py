@@ -15,8 +15,8 @@ from importlib import import_module
 MODULES = {
     "main": "runningpose runningpose_fetch runningpose_compare",
     "lifter": "runningpose_train runningpose_evaluate",
-    "recordings": "runningpose_build_dataset runningpose_format_qtmdata runningpose_prepare_data_3d "
-    "runningpose_prepare_data_coco",
+    "recordings": "runningpose_build_dataset runningpose_format_qtmdata "
+    "runningpose_prepare_data_3d runningpose_prepare_data_coco",
     "thesis_2d": "runningpose_infer_video runningpose_prepare_data_2d_custom",
     "thesis_run": "runningpose_run",
     "app": "runningpose_app",

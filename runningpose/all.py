@@ -11,8 +11,10 @@ from importlib import import_module
 # %% ../nbs/800_all.ipynb #10ef9456
 PLACES = {
     "skeleton": "skeleton SKELETONS SIDE_COLOURS convert side_of rest_pose",
-    "poses": "poses_dataset check_poses pose_arrays points like resample save_poses load_poses to_frame from_frame PoseError",
-    "camera": "Camera phone_camera look_at project undistort world_to_camera camera_to_world in_picture",
+    "poses": "poses_dataset check_poses pose_arrays points like resample save_poses load_poses "
+    "to_frame from_frame PoseError",
+    "camera": "Camera phone_camera look_at project undistort world_to_camera camera_to_world "
+    "in_picture",
     "data.calibration": "read_cameras save_cameras miqus_cameras CalibrationError",
     "data.triangulate": "triangulate triangulate_points Triangulated",
     "signals": "lowpass change_rate",
@@ -40,7 +42,8 @@ PLACES = {
     "pose2d.clean": "clean light_copy",
     "pose2d.selection": "person_poses choose_person NoPersonError SelectError",
     "pose2d.people": "People link_people",
-    "pose2d.importers": "KeypointsError from_openpose from_coco_json from_alphapose from_mediapipe from_dlc from_sleap from_movement to_movement from_detectron_npz read_detections",
+    "pose2d.importers": "KeypointsError from_openpose from_coco_json from_alphapose from_mediapipe "
+    "from_dlc from_sleap from_movement to_movement from_detectron_npz read_detections",
     "training.motions": "Motion leave_out",
     "lifting.checkpoint": "LifterConfig make_lifter load_checkpoint save_checkpoint",
     "lifting.videopose3d": "load_pretrained",

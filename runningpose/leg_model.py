@@ -205,7 +205,7 @@ class Leg:
         reach2 = self.thigh**2 + self.shank**2 + 2 * self.thigh * self.shank * np.cos(knee)
         radius = np.sqrt(reach2 - centres[:, 1] ** 2)
         crossing = self._upper_crossing(centres[:, [0, 2]], radius)
-        return -crossing[0], crossing[1]
+        return -float(crossing[0]), float(crossing[1])
 
     def _upper_crossing(self, centres: np.ndarray, radius: np.ndarray) -> np.ndarray:
         "Where two circles in the sagittal plane cross above their centres, m, shape (2,)"

@@ -223,7 +223,7 @@ def _stored_facts(path: Path, key: str) -> dict[str, Any] | None:
     except (OSError, KeyError, ValueError):
         return None
 
-# %% ../../nbs/data/345_build.ipynb #7271f12d
+# %% ../../nbs/data/345_build.ipynb #3bc4d1a6
 class BuiltTrial(NamedTuple):
     row: dict[str, Any]  # Row of the manifest, without the split
     reused: bool  # Whether it was taken over
@@ -234,11 +234,12 @@ def _build_trial(row: Any, out: Path, options: BuildOptions, source: ViewSource)
     path = Path(row.file)
     file = _trial_file(row)
     options = replace(options, up=getattr(row, "up", "") or options.up or None)
-    source = replace(source, offset=_seconds(getattr(row, "offset", "") or source.offset))
+    offset = _seconds(getattr(row, "offset", "") or source.offset)
+    source = replace(source, offset=offset)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     files = _view_files(row, source)
-    key = _build_key(path, options, files, source.cameras, source.offset)
+    key = _build_key(path, options, files, source.cameras, offset)
     facts = _stored_facts(out / file, key)
     reused = facts is not None
     if facts is None:
@@ -325,8 +326,8 @@ def build_dataset(
     table = table.assign(unique_name=~table.duplicated("trial", keep=False))
     folder = _unfinished_folder(Path(out))
     source = ViewSource(views, cameras or {}, offset, detect)
-    trials: list[dict] = []
-    failed: list[dict] = []
+    trials: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
     reused = 0
     bar = dict(disable=not (progress and sys.stderr.isatty()), unit="trial", leave=False)
     for row in tqdm(table.itertuples(), total=len(table), **bar):

@@ -135,7 +135,7 @@ def _is_2d(path: Path) -> bool:
     except PoseError:
         return False
 
-# %% ../../nbs/data/350_coco.ipynb #39bfd3c5
+# %% ../../nbs/data/350_coco.ipynb #fa5df422
 JPEG_QUALITY = 92
 
 
@@ -146,7 +146,7 @@ def video_annotations(
     offset: float = 0.0,  # Seconds to add to the video's times to get the recording's
     every: int = 1,  # Every so many frames
     skel: str | Skeleton = "runningpose_18",  # Keypoint set of the result
-) -> Iterator[tuple[dict, dict]]:  # Image and annotation without ids, one frame at a time
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # Image and annotation, without ids
     "Images and annotations of a video; OSError if an image cannot be written"
     points = convert(pose_arrays(kp)[0].astype(float), skeleton_of(kp), skel)
     times = kp.time.values
@@ -192,8 +192,8 @@ def prepare_coco(
     _remove_earlier(out)
     folder = out / "images" if pictures else None
     (folder or out).mkdir(parents=True, exist_ok=True)
-    images: list[dict] = []
-    annotations: list[dict] = []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     bar = dict(disable=not (progress and sys.stderr.isatty()), unit="video", leave=False)
     for video, file in tqdm(pairs, **bar):
         kp = load_poses(file) if file.suffix == ".nc" else load_keypoints_csv(file)
@@ -211,7 +211,9 @@ def prepare_coco(
     return _write_json(images, annotations, out / "annotations.json")
 
 
-def _write_json(images: list[dict], annotations: list[dict], path: Path) -> dict[str, Any]:
+def _write_json(
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], path: Path
+) -> dict[str, Any]:
     "Write the JSON, whole or not at all; what it holds"
     coco = dict(
         info=dict(
@@ -248,7 +250,7 @@ def _remove_earlier(out: Path) -> None:
         (out / "images" / Path(image["file_name"]).name).unlink(missing_ok=True)
     path.unlink()
 
-# %% ../../nbs/data/350_coco.ipynb #53651744
+# %% ../../nbs/data/350_coco.ipynb #fcc21b4c
 ROUNDING_PX = 0.02  # coordinates and boxes are rounded to 0.01 px
 
 
@@ -273,7 +275,7 @@ def check_coco(
     return coco
 
 
-def _check_unique(fault: str, values: list) -> None:
+def _check_unique(fault: str, values: list[Any]) -> None:
     "No value twice"
     if len(set(values)) < len(values):
         raise FormatError(f"two {fault}")

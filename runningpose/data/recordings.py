@@ -6,13 +6,14 @@
 __all__ = ['SPLITS', 'NOT_RECORDINGS', 'DatasetError', 'is_recording', 'person_in', 'normalized_name', 'unify_names',
            'read_trials', 'find_recordings', 'merge_exports', 'split_people', 'assign_splits']
 
-# %% ../../nbs/data/335_recordings.ipynb #e819b3ae
+# %% ../../nbs/data/335_recordings.ipynb #8844d31f
 import csv
 import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -104,8 +105,8 @@ def read_trials(
         raise DatasetError(f"{path}: the trial {trial!r} of {subject} is listed twice")
     return table.assign(file=[path.parent / f for f in table.file])
 
-# %% ../../nbs/data/335_recordings.ipynb #ec518cfb
-def _stripped(row: dict) -> dict[str, str]:
+# %% ../../nbs/data/335_recordings.ipynb #64a73a0d
+def _stripped(row: dict[str, Any]) -> dict[str, str]:
     "A row of csv.DictReader without blanks and None; cells beyond the header are under the key ''"
     return {
         (key or "").strip().lower(): cell.strip() if isinstance(cell, str) else cell or ""
@@ -125,7 +126,7 @@ def _checked_row(row: dict[str, str], where: str, columns: list[str]) -> dict[st
         raise DatasetError(f"{where}: split {split!r}; there are {', '.join(SPLITS)}")
     return row | dict(file=file, trial=row.get("trial") or Path(file).stem, split=split)
 
-# %% ../../nbs/data/335_recordings.ipynb #e7e979b9
+# %% ../../nbs/data/335_recordings.ipynb #892a6edf
 def find_recordings(
     folder: str | Path,  # Folder of recordings, with or without a folder for each person
 ) -> pd.DataFrame:  # Columns file, subject, trial; guessed and also, or those of trials.csv
@@ -145,7 +146,7 @@ def find_recordings(
     )
 
 
-def _recording(file: Path, folders: tuple[str, ...]) -> dict:
+def _recording(file: Path, folders: tuple[str, ...]) -> dict[str, Any]:
     "The row of a recording; the first folder above it, if there is one, is the person"
     return dict(
         file=file,

@@ -41,7 +41,7 @@ def coco_track(
     position, confidence = convert(
         position.astype(float), ds.attrs["skeleton"], "coco_17", confidence
     )
-    seen = np.isfinite(position).all(-1)
+    seen: np.ndarray = np.all(np.isfinite(position), axis=-1)
     if not seen.any():
         raise PoseError("nobody was seen in any frame, so there is nothing to fill the holes from")
     filled = _without_holes(ds.time.values, position, seen)
@@ -69,7 +69,8 @@ def save_detections(
 ) -> Path:  # The path written
     "Save 2D poses as detections of the 2022 thesis code; PoseError if the picture size is unknown"
     track = coco_track(ds)
-    boxes, keypoints = [], []
+    boxes: list[Any] = []
+    keypoints: list[Any] = []
     for position, probability in zip(*track, strict=True):
         found = probability > 0
         if found.any():
@@ -94,7 +95,7 @@ def _box(points: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return box[None].astype(np.float32)
 
 
-def _by_class(people: list) -> np.ndarray:
+def _by_class(people: list[Any]) -> np.ndarray:
     "For each frame what belongs to the background, which is nothing, and to people"
     return np.stack([object_array([[], found]) for found in people])
 
@@ -138,7 +139,7 @@ def _halpe_track(ds: xr.Dataset) -> np.ndarray:
     position, confidence = convert(position, ds.attrs["skeleton"], "halpe_26", confidence)
     return np.concatenate([position, confidence[..., None]], -1)
 
-# %% ../../nbs/data/360_thesis_2d_files.ipynb #d5a8b51b
+# %% ../../nbs/data/360_thesis_2d_files.ipynb #a1bd527f
 def load_data_2d(
     path: str | Path,  # data_2d_..._NAME.npz of ours, of the thesis or of VideoPose3D, 17 keypoints
     fps: float | None = None,  # Frames per second, for files without times
@@ -166,10 +167,11 @@ def load_data_2d(
 
 
 def _poses_at(
-    archive: dict, place: tuple[str, str, int], fps: float | None, feet: bool
+    archive: dict[str, Any], place: tuple[str, str, int], fps: float | None, feet: bool
 ) -> xr.Dataset:
     "The 2D poses at one place of the archive"
-    position, skel = _stored(archive, "positions_2d", place), "coco_17"
+    video, action, camera = place
+    position, skel = archive["positions_2d"][video][action][camera], "coco_17"
     confidence = _stored(archive, "confidence", place)
     time = _stored(archive, "time", place)
     everything = _stored(archive, "halpe_26", place) if feet else None
@@ -177,13 +179,13 @@ def _poses_at(
         position, confidence, skel = everything[..., :2], everything[..., 2], "halpe_26"
     elif confidence is not None:
         position = np.where(confidence[..., None] == 0, np.nan, position)
-    size = archive["metadata"].get("video_metadata", {}).get(place[0])
+    size = archive["metadata"].get("video_metadata", {}).get(video)
     attrs = dict(image_width=size["w"], image_height=size["h"]) if size else {}
     rate = fps if time is None else None
     return poses_dataset(position, confidence, skel, time=time, fps=rate, **attrs)
 
 
-def _stored(archive: dict, key: str, place: tuple[str, str, int]) -> np.ndarray | None:
+def _stored(archive: dict[str, Any], key: str, place: tuple[str, str, int]) -> np.ndarray | None:
     "An array of the archive by video, action and camera; None where the archive has none"
     video, action, camera = place
     if video not in archive.get(key, {}):

@@ -64,7 +64,8 @@ def save_2d_csv(
 
 def _positions_18(pose: xr.Dataset) -> np.ndarray:
     "Positions of the 18 keypoints, m, shape (T, 18, 3)"
-    return convert(pose_arrays(pose)[0].astype(float), skeleton_of(pose), "runningpose_18")
+    xyz = pose_arrays(pose)[0].astype(float)
+    return convert(xyz, skeleton_of(pose), "runningpose_18")
 
 
 def _write_csv(values: np.ndarray, path: str | Path) -> Path:
@@ -77,7 +78,7 @@ def _write_csv(values: np.ndarray, path: str | Path) -> Path:
     table.to_csv(unfinished, float_format="%.4f", na_rep="")
     return unfinished.replace(path)
 
-# %% ../../nbs/data/365_thesis_3d_files.ipynb #968ed714
+# %% ../../nbs/data/365_thesis_3d_files.ipynb #5b224851
 def load_keypoints_csv(
     path: str | Path,  # NAME_3D_keypoints.csv or NAME_2D_keypoints.csv
     fps: float | None = None,  # Rate, Hz; that of the netCDF beside it, or 85, when not given
@@ -95,7 +96,9 @@ def load_keypoints_csv(
         raise FormatError(f"{path}: {e}") from None
     position = rows.reshape(-1, coordinates, len(KEYPOINTS_18)).transpose(0, 2, 1)
     rate = fps or _rate_beside(path)
-    assumed = dict(fps_source=f"assumed: {CSV_FPS:g} Hz, the rate of the 2022 thesis")
+    assumed: dict[str, Any] = dict(
+        fps_source=f"assumed: {CSV_FPS:g} Hz, the rate of the 2022 thesis"
+    )
     return poses_dataset(
         position if flat else position / MM_PER_M,
         skeleton="runningpose_18",
@@ -226,7 +229,7 @@ def save_data_3d(
     if len(rates) > 1:
         listed = ", ".join(f"{rate:g}" for rate in sorted(rates))
         raise PoseError(f"the recordings have the rates {listed} Hz; one data set has one")
-    positions: dict = {}
+    positions: dict[str, dict[str, np.ndarray]] = {}
     for name, ds in poses.items():
         xyz = _positions_18(ds)
         if cam is not None:

@@ -121,7 +121,7 @@ class FineFoot:
         how = dict(distance=grid_steps(MIN_STRIDE_S), prominence=0.3 * span)
         ahead, behind = find_peaks(ankle, **how)[0], find_peaks(-ankle, **how)[0]
         sweeps = []
-        for first, following in zip(ahead, [*ahead[1:], np.inf], strict=True):
+        for first, following in zip(ahead, np.append(ahead[1:], np.inf), strict=False):
             later = behind[behind > first]
             if len(later) and later[0] < following:
                 sweeps.append(Sweep(first, later[0]))

@@ -83,9 +83,10 @@ class PairBlock(nn.Module):
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:  # (2B, half, L) to (2B, half, L - cut)
         first = self.cut if self.causal else self.cut // 2
-        y = self.drop(self.act(self.bn1(self.wide(z))))
-        shortcut: torch.Tensor = z[:, :, first : first + y.shape[-1]]
-        return shortcut + self.drop(self.act(self.bn2(self.point(y))))
+        y: torch.Tensor = self.drop(self.act(self.bn1(self.wide(z))))
+        y = self.drop(self.act(self.bn2(self.point(y))))
+        shortcut = z[:, :, first : first + y.shape[-1]]
+        return shortcut + y
 
 # %% ../../nbs/lifting/449_equivariant.ipynb #01aea1f5
 class EquivariantTCN(TemporalNet):
@@ -137,5 +138,6 @@ class EquivariantTCN(TemporalNet):
         first = reach if self.causal else reach // 2
         middle = both[:, :, first : x.shape[-1] - reach + first]
         hidden = self.blocks(self.drop(self.act(self.bn(self.expand(both)))))
-        p, q = (self.shrink(hidden) + self.skip(middle)).chunk(2)
+        joints: torch.Tensor = self.shrink(hidden) + self.skip(middle)
+        p, q = joints.chunk(2)
         return (p + q[:, self.leave_index] * self.leave_sign) / 2

@@ -49,7 +49,8 @@ def resample_confidence(
 ) -> np.ndarray:  # 0..1, shape (N, K)
     "Confidence at other times; 0 outside the clip"
     resampled = resample_track(time, confidence, new_time, np.inf)
-    return np.clip(np.nan_to_num(resampled), 0, 1)
+    clipped: np.ndarray = np.clip(np.nan_to_num(resampled), 0, 1)
+    return clipped
 
 
 def _regular_times(first: float, last: float, fps: float) -> np.ndarray:

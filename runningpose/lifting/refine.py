@@ -44,7 +44,8 @@ def _segment_lengths(xyz: np.ndarray) -> np.ndarray:
     "Length of each segment in each frame, m, shape (T, 19)"
 
     def lengths(a: int, b: int) -> np.ndarray:
-        return to_offsets(torch.as_tensor(xyz[None, a:b])).offsets.norm(dim=-1)[0].numpy()
+        offsets = to_offsets(torch.as_tensor(xyz[None, a:b])).offsets
+        return torch.linalg.vector_norm(offsets, dim=-1)[0].numpy()
 
     return in_blocks(lengths, len(xyz), margin=0)
 
@@ -104,7 +105,8 @@ def refine_to_rays(
     weight = np.where(missing, 0, weight[:, BODY_KEYPOINTS])[..., None]
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return gaussian_filter1d(values, RAY_SMOOTHING, axis=0, mode="nearest")
+        smoothed: np.ndarray = gaussian_filter1d(values, RAY_SMOOTHING, axis=0, mode="nearest")
+        return smoothed
 
     shift = mean(np.nan_to_num(difference) * weight) / np.maximum(mean(weight), MIN_RAY_WEIGHT)
     moved = xyz.copy()

@@ -38,7 +38,8 @@ def _gaussian_mean(values: np.ndarray, sd: float) -> np.ndarray:
     "Gaussian mean of the values that are not NaN; NaN stays"
 
     def smooth(v: np.ndarray) -> np.ndarray:
-        return gaussian_filter1d(v, sd, mode="nearest", truncate=3)
+        smoothed: np.ndarray = gaussian_filter1d(v, sd, mode="nearest", truncate=3)
+        return smoothed
 
     valid = ~np.isnan(values)
     weight = np.maximum(smooth(valid.astype(float)), 1e-9)

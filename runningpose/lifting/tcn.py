@@ -36,9 +36,10 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, channels, L) to (…, L - cut)
         first = self.cut if self.causal else self.cut // 2
-        y = self.drop(self.act(self.bn1(self.wide(x))))
-        shortcut: torch.Tensor = x[:, :, first : first + y.shape[-1]]
-        return shortcut + self.drop(self.act(self.bn2(self.point(y))))
+        y: torch.Tensor = self.drop(self.act(self.bn1(self.wide(x))))
+        y = self.drop(self.act(self.bn2(self.point(y))))
+        shortcut = x[:, :, first : first + y.shape[-1]]
+        return shortcut + y
 
 # %% ../../nbs/lifting/446_tcn.ipynb #5c4d6f45
 def check_widths(

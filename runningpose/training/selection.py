@@ -33,7 +33,8 @@ def is_dataset(
         return True
     if not (folder / SHARED_FILE).is_file():
         raise ValueError(
-            f"{folder} is no data set: runningpose_build_dataset makes one of a folder of recordings"
+            f"{folder} is no data set: runningpose_build_dataset makes one of a folder of "
+            "recordings"
         )
     return False
 
