@@ -193,7 +193,7 @@ def build_app() -> Any:
     gr = import_gradio()
     handlers, progress = Handlers(gr), gr.Progress()
 
-    def choose(video, picture, event: gr.SelectData):
+    def choose(video, picture, event: gr.SelectData):  # type: ignore[name-defined]
         return handlers.choose(video, picture, event.index)
 
     def analyse(video, height, point, model, mirror, speed, bar=progress):

@@ -7,6 +7,7 @@ __all__ = ['KIND_NAMES', 'SAVE_EVERY', 'PATIENCE', 'parse_widths', 'runningpose_
 
 # %% ../../nbs/cli/720_lifter.ipynb #539cc6de
 from pathlib import Path
+from typing import Any
 
 from fastcore.script import Param
 
@@ -69,7 +70,7 @@ def runningpose_train(
     motions, source = training_motions(data, leave_out_person, watch_person, crowd)
     about = dict(left_out=leave_out_person, data=source, watched=watch_person)
     config = LifterConfig(kind, widths, channels, causal=causal, training=about)
-    check = {}
+    check: dict[str, Any] = {}
     if watch_person:
         check = dict(
             check=early_stopping_check(test_motions(data, watch_person)), patience=PATIENCE

@@ -178,7 +178,7 @@ def runningpose_compare(
     name = "_".join(Path(folder).name for folder in results)
     print(write_comparison(out or f"{name}_compared.html", *pair).absolute())
     if film:
-        print(compare_film(*results, film).absolute())
+        print(compare_film(results[0], results[1], film).absolute())
 
 # %% ../../nbs/cli/710_main.ipynb #72f90a66
 @command()

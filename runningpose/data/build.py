@@ -26,7 +26,8 @@ from ..camera import Camera
 from .calibration import camera_record
 from .manifest import View, new_manifest, save_trial, trial_facts, write_manifest
 from .marker_repair import clean_markers
-from .markers import marker_set, markers_to_keypoints
+from .marker_set import marker_set
+from .markers import markers_to_keypoints
 from .qtm import read_qtm
 from .qtm_text import label_files
 from runningpose.data.recordings import (

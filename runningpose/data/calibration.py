@@ -55,9 +55,9 @@ def qtm_camera(
     return Camera(
         int(width),
         int(height),
-        tuple(v / QTM_SUBPIXEL for v in numbers.focal),
-        tuple(v / QTM_SUBPIXEL for v in numbers.principal_point),
-        tuple(numbers.distortion),
+        tuple(v / QTM_SUBPIXEL for v in numbers.focal),  # type: ignore[arg-type]
+        tuple(v / QTM_SUBPIXEL for v in numbers.principal_point),  # type: ignore[arg-type]
+        tuple(numbers.distortion),  # type: ignore[arg-type]
         R,
         -R @ (np.asarray(numbers.position, float) / 1000),
         source,

@@ -21,7 +21,7 @@ import pandas as pd
 import xarray as xr
 
 from ..camera import Camera
-from .calibration import camera_of, camera_record
+from .calibration import camera_from_record, camera_record
 from .marker_repair import marker_report
 from .recordings import SPLITS, DatasetError, normalized_name
 from ..poses import check_poses, load_poses, packed, pose_arrays, save_poses, unpacked
@@ -79,7 +79,7 @@ def _load_view(path: str | Path, name: str) -> View:
     with xr.open_dataset(path, engine="h5netcdf", group=f"views/{name}") as group:
         keypoints = group.load()
     keypoints = check_poses(keypoints.assign_attrs(unpacked(keypoints.attrs)))
-    return View(keypoints, camera_of(keypoints.attrs.pop("camera")))
+    return View(keypoints, camera_from_record(keypoints.attrs.pop("camera")))
 
 
 def read_positions(

@@ -90,7 +90,7 @@ def follow_recipe(
     made = [follow_recipe(part, markers, positions) for part in parts]
     match kind:
         case "mean":
-            return sum(made) / len(made)
+            return sum(made) / len(made)  # type: ignore[return-value]
         case "weights":
             return sum(w * p for w, p in zip(recipe["weights"].values(), made, strict=True))
         case "chord":

@@ -57,7 +57,7 @@ def _without_holes(times: np.ndarray, position: np.ndarray, seen: np.ndarray) ->
     for k in range(position.shape[1]):
         known, track = seen[:, k], position[:, k]
         if not known.any():
-            known, track = seen.any(1), middle
+            known, track = np.asarray(seen.any(1)), middle
         filled[:, k, 0] = np.interp(times, times[known], track[known, 0])
         filled[:, k, 1] = np.interp(times, times[known], track[known, 1])
     return filled

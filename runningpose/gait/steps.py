@@ -156,9 +156,19 @@ class GaitClip:
 
     def steps(self) -> list["Step"]:
         "The contacts of the clip, in order of time"
-        columns = CONTACT_COLUMNS[:-1]
-        rows = self.contacts[columns].itertuples(index=False, name=None)
-        return [Step(self, *row, speed) for row, speed in zip(rows, self.speed, strict=True)]
+        return [
+            Step(
+                self,
+                contact.side,
+                contact.strike,
+                contact.toe_off,
+                contact.next_strike,
+                contact.other_strike,
+                contact.previous_strike,
+                speed,
+            )
+            for contact, speed in zip(self.contacts.itertuples(), self.speed, strict=True)
+        ]
 
 # %% ../../nbs/gait/488_steps.ipynb #09837bac
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ __all__ = ['Direction', 'LEVEL_CAMERA_UP', 'WORLD_UP', 'BELT_SPEED_MS', 'ROLL_OF
 
 # %% ../../nbs/gait/480_world.ipynb #c003
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -242,7 +242,9 @@ def to_world(
     floor = floor_height(foot_clearance(pose3d, z, pose3d.attrs.get("height") or 1.75))
     start = np.median(pelvis[:, 0]) if in_place else pelvis[0, 0]
     origin = [start, np.median(pelvis[:, 1]), floor.height]
-    tilt = {} if known else dict(tilt_deg=round(angle_between(z, np.array(LEVEL_CAMERA_UP)), 1))
+    seen_from: dict[str, Any] = viewpoint(pose3d, z, forward)
+    if not known:
+        seen_from["tilt_deg"] = round(angle_between(z, np.array(LEVEL_CAMERA_UP)), 1)
     return like(
         pose3d,
         position.astype(float) @ R.T - origin,
@@ -255,6 +257,5 @@ def to_world(
         heading_from="travel" if by_travel else "legs",
         heading_disagreement_deg=round(disagreement, 1),
         floor_spread_m=round(floor.spread, 4),
-        **viewpoint(pose3d, z, forward),
-        **tilt,
+        **seen_from,
     )

@@ -101,6 +101,7 @@ def detect_2d(
 ) -> Detections:
     "2D keypoints of the runner, and those of the mirrored pass if there is to be one"
     options = job.options
+    model: dict[str, Any] = {"model": options.model} if options.model else {}
     detect = partial(
         infer_video,
         job.video,
@@ -111,7 +112,7 @@ def detect_2d(
         options.end,
         options.box,
         real_fps=options.real_fps,
-        **({"model": options.model} if options.model else {}),
+        **model,
     )
     return Detections(detect(), detect(mirror=True) if options.mirror else None)
 

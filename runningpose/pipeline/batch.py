@@ -51,11 +51,11 @@ def result_folders(
     out: str | Path,  # Folder for all results
 ) -> list[Path]:  # Folder of each video
     "Where each result goes; ValueError if two cannot be told apart"
-    videos = [Path(v) for v in videos]
-    stems = [v.stem for v in videos]
+    paths = [Path(video) for video in videos]
+    stems = [path.stem for path in paths]
     names = [
-        f"{v.absolute().parent.name}_{v.stem}" if stems.count(v.stem) > 1 else v.stem
-        for v in videos
+        f"{path.absolute().parent.name}_{path.stem}" if stems.count(path.stem) > 1 else path.stem
+        for path in paths
     ]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"several videos would be called {twice[0]}: rename one")
@@ -214,7 +214,7 @@ def run_batch(
         BatchJob(str(video.absolute()), str(folder.absolute()), options, overlay)
         for video, folder in zip(found, folders, strict=True)
     ]
-    rows: dict[str, dict] = {}
+    rows: dict[str, dict[str, Any]] = {}
     answers = run_on_cluster(scheduler, jobs) if scheduler else map(run_one, jobs)
     with tqdm(total=len(jobs), unit="video", disable=None if progress else True) as bar:
         for row in answers:

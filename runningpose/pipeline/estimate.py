@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -37,7 +38,7 @@ class Estimate:
     messages: list[str]  # What scale, path and flight phases say against the result
 
 # %% ../../nbs/pipeline/600_estimate.ipynb #0c09059e
-Stage = Callable[[str], AbstractContextManager]  # called with the name of a stage
+Stage = Callable[[str], AbstractContextManager[Any]]  # called with the name of a stage
 
 
 def estimate(

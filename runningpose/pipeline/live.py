@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import cv2
@@ -159,8 +159,10 @@ class LiveView:
         self.panel = round(drawn_height * PANEL_SHARE / 2) * 2, drawn_height
         self.scale = drawn_height / height
         self.lifter = Lifter(phone_camera(width, height, fov), fps, stature, checkpoint, bf16=True)
-        self.keypoints: list[tuple] = []  # time (s), px (26, 2), confidence (26,)
-        self.poses: list[tuple] = []  # time (s), joints (22, 3), m
+        self.keypoints: list[
+            tuple[float, np.ndarray, np.ndarray]
+        ] = []  # time (s), px (26, 2), confidence (26,)
+        self.poses: list[tuple[float, np.ndarray]] = []  # time (s), joints (22, 3), m
         self.angles: dict[str, float] = {}  # of the newest pose, degrees
         self.measured = 0  # frames there were when the angles were computed
 
@@ -263,7 +265,7 @@ class Window:
 
         return Handler
 
-    def feed(self, out: BinaryIO) -> None:
+    def feed(self, out: Any) -> None:
         "Send pictures to one viewer, in the viewer's own thread; without viewers it costs nothing"
         while self.open:
             with self.fresh:
@@ -294,8 +296,15 @@ def keypoints_of(view: LiveView) -> xr.Dataset:
     "2D keypoints of the session, px"
     times, xy, confidence = (np.array(v) for v in zip(*view.keypoints, strict=True))
     width, height = (round(v / view.scale) for v in view.size)
-    size = dict(image_width=width, image_height=height)
-    return poses_dataset(xy, confidence, "halpe_26", time=times, backend="blazepose", **size)
+    return poses_dataset(
+        xy,
+        confidence,
+        "halpe_26",
+        time=times,
+        image_width=width,
+        image_height=height,
+        backend="blazepose",
+    )
 
 
 def write_live_poses(view: LiveView, folder: Path) -> None:

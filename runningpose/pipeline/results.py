@@ -202,7 +202,7 @@ def write_overlay(
         result.events,
         start=start - 1e-3,
         end=end + 1e-3,
-        progress=progress,
+        progress=bool(progress),
     )
 
 # %% ../../nbs/pipeline/620_results.ipynb #8516fc77

@@ -7,7 +7,7 @@ __all__ = ['StreamBank', 'split_motions']
 
 # %% ../../nbs/training/525_disk_bank.ipynb #f5e2061e
 from collections.abc import Iterator
-from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class StreamBank(MotionBank):
 
     def __init__(
         self,
-        folder: str | PathLike | PoseFolder,  # Folder of a data set, or what `open_dataset` gives
+        folder: str | Path | PoseFolder,  # Folder of a data set, or what `open_dataset` gives
         split: str = "train",  # Split
     ):
         self.dataset = _opened(folder)
@@ -86,7 +86,7 @@ def _stacked(arrays):
 
 # %% ../../nbs/training/525_disk_bank.ipynb #ae978d95
 def split_motions(
-    folder: str | PathLike | PoseFolder,  # Folder of a data set, or what `open_dataset` gives
+    folder: str | Path | PoseFolder,  # Folder of a data set, or what `open_dataset` gives
     split: str = "test",  # Split
     min_seconds: float = 0.5,  # Shortest stretch kept, s
 ) -> Iterator[Motion]:  # Motion after motion

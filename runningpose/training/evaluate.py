@@ -12,7 +12,6 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
-from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -256,7 +255,7 @@ def _errors_of_view(motion, pred, view, up, fps, lacks):
 
 def evaluate(
     motions: Sequence[Motion],  # Motions of people that the lifter has not seen
-    checkpoint: str | PathLike | None = None,  # Lifter, ours or a published .bin; else the shipped
+    checkpoint: str | Path | None = None,  # Lifter, ours or a published .bin; else the shipped
     lacks: Sequence[str] = ("blazepose", "halpe_26", "coco_17"),  # Keys of BACKEND_LACKS
     views: int = 8,  # Cameras
     noise: float | str = 0.6,  # % of body height, per axis, or 'measured'

@@ -10,7 +10,6 @@ __all__ = ['SIDES', 'LIMB_JOINTS', 'LIMB_SOURCE', 'WAIST_BACK', 'SPINE_TH2', 'HE
 # %% ../../nbs/training/503_sources.ipynb #216c82e2
 from collections.abc import Sequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +142,7 @@ def measured22(
 
 # %% ../../nbs/training/503_sources.ipynb #51542f59
 def load_mocap(
-    path: str | PathLike,  # .npz file in the shared format
+    path: str | Path,  # .npz file in the shared format
     fps: float = MODEL_FPS,  # Rate wanted, Hz
 ) -> list[Motion]:  # One motion per clip
     "Motions from a shared motion capture archive; nothing is unpickled"
@@ -167,7 +166,7 @@ EXOTENDON_WEIGHT = 0.5  # an elastic band between the feet changes the gait: dra
 
 
 def load_shared(
-    folder: str | PathLike,  # Folder with biomech_run.npz and cmu_subset.npz
+    folder: str | Path,  # Folder with biomech_run.npz and cmu_subset.npz
 ) -> list[Motion]:  # Motions of four groups of people
     "The shared recordings with the project's groups and weights"
     folder = Path(folder)

@@ -6,7 +6,7 @@
 __all__ = ['mean_target', 'starting_network']
 
 # %% ../../nbs/training/535_start.ipynb #afe7f56f
-from os import PathLike
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ def mean_target(
 
 
 def starting_network(
-    path: str | PathLike,  # Checkpoint of ours, or a published .bin file
+    path: str | Path,  # Checkpoint of ours, or a published .bin file
     cfg: LifterConfig,  # What is to be trained
     bank: MotionBank,  # Motions, for the mean pose that a published file's new last layer gives
 ) -> nn.Module:  # Its network
@@ -42,7 +42,7 @@ def starting_network(
         net = published_start(path, mean_target(bank), cfg.causal)
         found = LifterConfig("tcn", net.widths, net.expand.out_channels, causal=cfg.causal)
     else:
-        net, found = load_checkpoint(path)
+        net, found = load_checkpoint(path)  # type: ignore[assignment]
     if _shape(found) != _shape(cfg):
         raise CheckpointError(
             f"{path} is {_shape(found)}; to be trained is {_shape(cfg)}: "

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -84,7 +83,7 @@ class TrainingOptions:
     seed: int = 0  # Seed of weights and data
     device: str = "cpu"  # 'cpu' or 'cuda'; with several processes each takes its own card
     style: float = 1.0  # Factor of the changes of style, see `vary_people`
-    start: str | PathLike | None = None  # Checkpoint of the same shape, or a published .bin file
+    start: str | Path | None = None  # Checkpoint of the same shape, or a published .bin file
     frozen: int = 0  # Steps in which only the last layer learns
 
     def check(
@@ -237,7 +236,7 @@ def as_joints(
 # %% ../../nbs/training/540_train.ipynb #c010
 def save_state(
     tr: Trainer,  # The run
-    path: str | PathLike,  # Checkpoint, without suffix
+    path: str | Path,  # Checkpoint, without suffix
 ) -> Path:  # The lifter's file
     "Write the lifter and what is needed to resume"
     file = save_checkpoint(path, tr.ema, tr.cfg)
@@ -261,7 +260,7 @@ def save_state(
 
 def load_state(
     tr: Trainer,  # A run with the same settings
-    path: str | PathLike,  # Checkpoint, without suffix
+    path: str | Path,  # Checkpoint, without suffix
 ) -> None:
     "Go on where `save_state` stopped; CheckpointError if there is no such run"
     file = checkpoint_file(path, ".state")
@@ -345,7 +344,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 class Saving:
     "When and where a run is saved, and when it stops early"
 
-    out: str | PathLike | None  # Checkpoint, without suffix
+    out: str | Path | None  # Checkpoint, without suffix
     every: int  # Steps between savings
     check: Check | None  # Scores the network at each saving
     patience: int  # Savings without a better check after which training stops; 0 never stops
@@ -450,7 +449,7 @@ def _loop(tr, saving, progress):
 def train(
     motions: Sequence[Motion] | MotionBank,  # Training motions: nobody in here may be tested on
     steps: int,  # Steps in all
-    out: str | PathLike | None = None,  # Checkpoint to write, without suffix; else nothing is kept
+    out: str | Path | None = None,  # Checkpoint to write, without suffix; else nothing is kept
     cfg: LifterConfig | None = None,  # Network; the default configuration when not given
     resume: bool = False,  # Go on from the last saving of `out`
     every: int = 500,  # Steps between savings

@@ -8,7 +8,6 @@ __all__ = ['OKS_SIGMAS', 'LEAST_KEYPOINTS', 'keypoint_metadata', 'Detectron2', '
 # %% ../../nbs/training/560_train_detectron2.ipynb #5fe0fe5a
 import json
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,7 +74,7 @@ def _check_annotations(folder, skel):
 
 def register_runners(
     name: str,  # Name for Detectron2, e.g. runners_train
-    folder: str | PathLike,  # Folder that runningpose_prepare_data_coco wrote
+    folder: str | Path,  # Folder that runningpose_prepare_data_coco wrote
     skel: str | Skeleton = "runningpose_18",  # Keypoint set
 ) -> str:  # The name
     "Register a COCO data set of runners with Detectron2; registering a name again replaces it"
@@ -112,7 +111,7 @@ def training_config(
     train: str,  # Registered data set to train on
     validation: str = "",  # Registered data set of other people to score on
     model: str = "r50",  # Short name or name in the model zoo
-    out: str | PathLike = "runs/detectron2",  # Folder for checkpoints and logs
+    out: str | Path = "runs/detectron2",  # Folder for checkpoints and logs
     steps: int = 3000,  # Training steps
     batch: int = 4,  # Images a step
     lr: float = 0.002,  # Learning rate
