@@ -164,7 +164,12 @@ def runningpose_compare(
     film: str = None,  # Video to write besides, .mp4: the two above each other, in step
 ):
     "Two runs side by side in one HTML file: before and after, two runners, or right and left"
-    from runningpose.show.compare import compare_film, load_result, sides_as_runs, write_comparison
+    from runningpose.show.compare import (
+        compare_videos,
+        load_result,
+        sides_as_runs,
+        write_comparison,
+    )
 
     if len(results) > 2:
         raise ValueError(f"{len(results)} folders are given; two can be compared")
@@ -178,7 +183,7 @@ def runningpose_compare(
     name = "_".join(Path(folder).name for folder in results)
     print(write_comparison(out or f"{name}_compared.html", *pair).absolute())
     if film:
-        print(compare_film(results[0], results[1], film).absolute())
+        print(compare_videos(results[0], results[1], film).absolute())
 
 # %% ../../nbs/cli/710_main.ipynb #72f90a66
 @command()

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 import runningpose
 from .analyze import Options, analyze
-from ..show.tables import html_table, number, words
+from ..show.tables import format_name, format_number, html_table
 
 # %% ../../nbs/pipeline/660_batch.ipynb #0023444a
 VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".m4v", ".webm", ".mts")
@@ -154,8 +154,8 @@ def index_cells(
     if row.status == "failed":
         return [f"<td>{name}</td><td colspan={len(columns) + 1}>{escape(row.error)}</td>"]
     report = quote(f"{Path(row.folder).name}/report.html")
-    head = f'<td><a href="{report}">{name}</a></td><td>{words(row.gait)}</td>'
-    return [head, *(f"<td>{number(row[c])}</td>" for c in columns)]
+    head = f'<td><a href="{report}">{name}</a></td><td>{format_name(row.gait)}</td>'
+    return [head, *(f"<td>{format_number(row[c])}</td>" for c in columns)]
 
 
 def write_summary(
@@ -167,7 +167,7 @@ def write_summary(
     out = Path(out)
     summary.round(4).to_csv(out / "summary.csv", index=False)
     columns = [c for c in SUMMARY_METRICS if c in summary]
-    head = ["Video", "Gait", *map(words, columns)]
+    head = ["Video", "Gait", *map(format_name, columns)]
     table = html_table(head, [index_cells(row, columns) for _, row in summary.iterrows()])
     page = INDEX_PAGE.format(count=len(summary), table=table)
     (out / "index.html").write_text(page, encoding="utf-8")
