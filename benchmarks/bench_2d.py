@@ -43,7 +43,8 @@ print(n/(time.perf_counter()-t), seen, (time.process_time()-c)/n*1e3)
 def hd_clip(path, times=4):
     "Frames 76 to 195 of the sample clip, 1920x1080, there and back"
     from runningpose.files.weights import fetch
-    from runningpose.video.reader import Clip, VideoWriter
+    from runningpose.video.reader import Clip
+    from runningpose.video.writer import VideoWriter
 
     walk = [f.rgb() for f in Clip(fetch("sample"), 76 / 30 - 0.01, 196 / 30 - 0.01).frames()]
     with VideoWriter(path, 1920, 1080, 30, crf=20, preset="medium") as out:

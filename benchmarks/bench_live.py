@@ -11,7 +11,8 @@ from fastcore.script import call_parse
 
 from runningpose.files.weights import fetch
 from runningpose.pipeline.live import run_live
-from runningpose.video.reader import VideoWriter, probe, read_frames
+from runningpose.video.reader import probe, read_frames
+from runningpose.video.writer import VideoWriter
 
 
 def at_1080(film, out, frames):

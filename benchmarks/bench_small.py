@@ -85,7 +85,7 @@ def scene_and_walk(frames):
 
 def film(path, scene, walk, part, size):
     "Write her, `size` of the height, walking over a part of the scene; her points"
-    from runningpose.video.reader import VideoWriter
+    from runningpose.video.writer import VideoWriter
 
     x0, y0, x1, y1 = PARTS[part]
     back = cv2.resize(scene[y0:y1, x0:x1], (1920, 1080), interpolation=cv2.INTER_CUBIC)
@@ -130,7 +130,8 @@ def main():
     a = a.parse_args()
     from runningpose.pose2d.search import infer_blazepose
     from runningpose.poses import pose_arrays
-    from runningpose.video.reader import Clip, VideoWriter
+    from runningpose.video.reader import Clip
+    from runningpose.video.writer import VideoWriter
 
     scene, walk = scene_and_walk(a.frames)
     rows, empty = [], []

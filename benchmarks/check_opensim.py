@@ -11,7 +11,7 @@ from pathlib import Path
 
 def write(d):
     "TRC and MOT of a synthetic runner, and what they should hold"
-    from runningpose.files.text import save_mot, save_trc
+    from runningpose.files.opensim import save_mot, save_trc
     from runningpose.gait.angles import joint_angles
     from runningpose.synthetic import synthetic_runner
 

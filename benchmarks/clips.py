@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 
 from runningpose.files.weights import fetch
-from runningpose.video.reader import VideoWriter, read_frames
+from runningpose.video.reader import read_frames
+from runningpose.video.writer import VideoWriter
 
 SIZE, BOX = (1920, 1080), (1268, 434, 645, 645)  # Where she is in the first frame, px at 1080p
 

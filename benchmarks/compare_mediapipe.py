@@ -57,7 +57,8 @@ def masked_clip(path):
     from runningpose.files.weights import fetch
     from runningpose.pose2d.search import infer_blazepose
     from runningpose.poses import pose_arrays
-    from runningpose.video.reader import Clip, VideoWriter, probe, read_frames
+    from runningpose.video.reader import Clip, probe, read_frames
+    from runningpose.video.writer import VideoWriter
 
     clip = fetch("sample")
     info = probe(clip)

@@ -19,7 +19,7 @@ from runningpose.poses import pose_arrays, poses_dataset
 from runningpose.show.report import write_report
 from runningpose.skeleton import convert
 from runningpose.synthetic import synthetic_runner
-from runningpose.video.reader import VideoWriter
+from runningpose.video.writer import VideoWriter
 
 api = pytest.importorskip(
     "playwright.sync_api", reason="Playwright is not installed (pip install playwright)"

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from runningpose.files.weights import find
-from runningpose.video.reader import Clip, VideoWriter
+from runningpose.video.reader import Clip
+from runningpose.video.writer import VideoWriter
 
 BIN = Path(sys.executable).parent / ("runningpose.exe" if os.name == "nt" else "runningpose")
 needs_weights = pytest.mark.skipif(

@@ -14,7 +14,8 @@ import pytest
 
 from runningpose.files.weights import fetch, find
 from runningpose.pipeline.batch import run_batch
-from runningpose.video.reader import VideoWriter, read_frames
+from runningpose.video.reader import read_frames
+from runningpose.video.writer import VideoWriter
 
 distributed = pytest.importorskip(
     "dask.distributed", reason="Dask is not installed (runningpose[dask])"

@@ -13,7 +13,7 @@ from runningpose.show.draw import draw_pose3d_panel, draw_text
 from runningpose.show.overlay import draw_readouts
 from runningpose.skeleton import side_rgb
 from runningpose.synthetic import synthetic_runner
-from runningpose.video.reader import write_gif
+from runningpose.video.writer import write_gif
 
 W, H, FPS = 360, 330, 20
 

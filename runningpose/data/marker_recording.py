@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..files.text import FormatError, from_trc_axes, read_text
+from ..files.opensim import from_trc_axes
+from ..files.text import FormatError, read_text
 from ..poses import MARKERS, check_poses, pose_arrays, poses_dataset
 from ..skeleton import Skeleton
 

@@ -26,7 +26,8 @@ from runningpose.data.marker_recording import (
     write_whole,
 )
 from .qtm_text import read_rows, read_tsv, save_tsv
-from ..files.text import FormatError, read_text, read_trc, save_trc
+from ..files.opensim import read_trc, save_trc
+from ..files.text import FormatError, read_text
 
 # %% ../../nbs/data/315_qtm.ipynb #37aa5503
 MARKER_ENDINGS = (".tsv", ".c3d", ".mat", ".json", ".trc", ".txt", ".csv")

@@ -24,7 +24,7 @@ from runningpose.data.marker_recording import (
     world_markers,
     write_whole,
 )
-from ..files.text import FormatError, check_cuts, numbers, read_text
+from ..files.text import FormatError, check_truncation, parse_numbers, read_text
 
 # %% ../../nbs/data/310_qtm_text.ipynb #bbdf8c52
 def read_tsv(
@@ -202,7 +202,7 @@ def read_table(
             f"{width} are needed for {width // 3} markers"
         )
     check_widths(rows, line_numbers, path)
-    check_cuts(rows, line_numbers, complete, path)
+    check_truncation(rows, line_numbers, complete, path)
     comma = any("," in lines[i] for i in used[:5])
     table = read_numbers(rows, line_numbers, comma, path)
     lead = columns - width
@@ -223,7 +223,7 @@ def _without_last_tab(rows: list[list[str]], width: int) -> list[list[str]]:
 def _can_lead(cells: list[str]) -> bool:
     "Whether cells can be frame number and time: they are numbers"
     try:
-        return not np.isnan(numbers(cells, "")).any()
+        return not np.isnan(parse_numbers(cells, "")).any()
     except FormatError:
         return any("," in cell for cell in cells)
 
@@ -252,7 +252,7 @@ def read_numbers(
     "The numbers of a table; FormatError names the line and the column of what is none"
     return np.stack(
         [
-            numbers(row, f"{path}, line {line}", comma)
+            parse_numbers(row, f"{path}, line {line}", comma)
             for row, line in zip(rows, line_numbers, strict=True)
         ]
     )
@@ -363,7 +363,7 @@ def read_rows(
             "x, y and z of each frame are needed"
         )
     check_widths(rows, line_numbers, path)
-    check_cuts(rows, line_numbers, text.endswith("\n"), path)
+    check_truncation(rows, line_numbers, text.endswith("\n"), path)
     comma = separator != "," and "," in lines[0][1]
     table = read_numbers(rows, line_numbers, comma, path)
     names = find_labels(path, len(rows), labels)

@@ -38,7 +38,8 @@ from ..show.draw import draw_pose3d_panel, draw_skeleton, draw_text
 from ..show.overlay import draw_readouts
 from ..skeleton import convert
 from ..video.frame import Frame
-from ..video.reader import VideoWriter, probe, read_frames
+from ..video.reader import probe, read_frames
+from ..video.writer import VideoWriter
 
 # %% ../../nbs/pipeline/650_live.ipynb #becba145
 class LiveError(ValueError):

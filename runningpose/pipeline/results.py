@@ -25,13 +25,13 @@ import xarray as xr
 
 import runningpose
 from ..files.atomic import finished_folder
-from ..files.text import save_trc
+from ..files.opensim import save_trc
 from ..gait.cycles import cycle_table
 from .estimate import Estimate
 from ..poses import save_poses
 from ..show.keyframes import key_frames
 from ..show.overlay import overlay_video, poster
-from ..show.report import facts, jpeg_text, write_report
+from ..show.report import jpeg_text, key_facts, write_report
 from ..show.tables import metrics_table
 from ..show.widget import PoseWidget
 from ..video.reader import VideoInfo
@@ -85,7 +85,7 @@ def findings(
     attrs = estimate.pose3d.attrs
     return dict(
         filmed=dict(fps=raw.attrs["fps"], slowdown=raw.attrs.get("slowdown", 1.0)) | camera,
-        facts=dict(gait=estimate.events.attrs.get("gait"))
+        key_facts=dict(gait=estimate.events.attrs.get("gait"))
         | {name: attrs[name] for name in POSE_FACTS if name in attrs},
     )
 
@@ -157,7 +157,7 @@ def analysis_html(
 ) -> str:  # HTML
     "An analysis as a notebook shows it"
     warnings = result.run["warnings"]
-    head = facts(result.kp2d, result.pose3d, result.metrics)
+    head = key_facts(result.kp2d, result.pose3d, result.metrics)
     lines = "".join(f"<div>{escape(k)}: <b>{escape(v)}</b></div>" for k, v in head.items())
     caveats = "".join(f"<li>{escape(w)}</li>" for w in warnings)
     return (

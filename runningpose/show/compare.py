@@ -32,7 +32,8 @@ from runningpose.show.tables import (
     write_page,
 )
 from ..skeleton import SIDE_COLOURS
-from ..video.reader import VideoWriter, probe, read_frames
+from ..video.reader import probe, read_frames
+from ..video.writer import VideoWriter
 
 # %% ../../nbs/show/588_compare.ipynb #925ec61c
 Result = dict[str, Any]  # name, metrics, cycles, run (the content of run.json)

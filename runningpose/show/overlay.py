@@ -27,7 +27,8 @@ from runningpose.show.draw import (
     upright,
 )
 from ..skeleton import side_rgb, skeleton
-from ..video.reader import VideoWriter, probe, read_frames, write_gif
+from ..video.reader import probe, read_frames
+from ..video.writer import VideoWriter, write_gif
 
 # %% ../../nbs/show/576_overlay.ipynb #b7ed68ac
 def slowdown(

@@ -109,7 +109,7 @@ class MovingCamera:
     "How the camera moved, as seen in the background"
 
     time: np.ndarray  # Time of the frames, s, shape (T,)
-    shift: np.ndarray  # Way of the background since the frame before, px of the upright picture, x right, y down, shape (T, 2); NaN unknown
+    shift: np.ndarray  # Of the background since the frame before, px, x right, y down, (T, 2)
     zoom: np.ndarray  # Size of the background since the first frame, 1 = unchanged, shape (T,)
     roll: (
         np.ndarray
@@ -256,7 +256,7 @@ class CameraMotion:
         self.last, self.now, self.best = np.eye(2, 3), at.copy(), 0
 
     def _measure(self, grey):
-        "Map from the key frame to this one, px from the picture's centre, and the part that agrees; None, 0. if unknown"
+        "Map from the key frame, px from the picture's centre, and the part that agrees; or None, 0"
         if len(self.at) < _FEWEST:
             return None, 0.0
         b, ok, _ = cv2.calcOpticalFlowPyrLK(
