@@ -23,7 +23,7 @@ from runningpose.gait.steps import step_table
 from runningpose.gait.world import to_world, up_axis
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.backend import infer_video
-from runningpose.pose2d.clean import clean, light_copy
+from runningpose.pose2d.clean import clean, lightly_filtered
 from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
 from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
 from runningpose.training.sources import mocap21_to_runningpose22
@@ -162,7 +162,7 @@ def from_lifted(data, fps, views=8, events=gait_events):
         p = recording(data, clip, fps)
         for k, cam in enumerate(evaluation_cameras(views)):
             kp = filmed(p, cam, k)
-            w = to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True)
+            w = to_world(lift(lightly_filtered(kp), 1.75, fold(clip), cam), treadmill=True)
             out.append(match(events(w), inner(truth, p)).assign(clip=clip, view=k))
     return pd.concat(out)
 
@@ -245,7 +245,7 @@ def from_pixels(data, cache=None, events=gait_events):
         def one(k, c=cam, t=tall, f=film):
             return to_world(lift(k, t, left_out(f), c))
 
-        fine, world = one(light_copy(kp)), one(kp)
+        fine, world = one(lightly_filtered(kp)), one(kp)
         found = events(fine)
         truth = true_contacts(d)
         names = [str(n) for n in d["joints"]]
@@ -341,7 +341,7 @@ def falling(data, views=8):
             kp = filmed(q, cam, k)
             w, fine = (
                 to_world(lift(x, 1.75, fold(clip), cam), treadmill=True)
-                for x in (kp, light_copy(kp))
+                for x in (kp, lightly_filtered(kp))
             )
             a, se, n = free_fall(w, gait_events(fine))
             rows.append(dict(clip=clip, source=f"view {k}", fall=a, error=se, flights=n))
@@ -369,7 +369,7 @@ def on_film(data):
         (data / "video" / "runner_side.mp4", {}),
     ):
         kp = clean(infer_video(film, progress=False, **part))
-        w, fine = (to_world(lift(k)) for k in (kp, light_copy(kp)))
+        w, fine = (to_world(lift(k)) for k in (kp, lightly_filtered(kp)))
         e = gait_events(fine)
         held, said = fix_scale_and_path(w, e)
         up = up_axis(w)

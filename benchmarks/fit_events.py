@@ -20,7 +20,7 @@ from runningpose.gait.foot_signals import (
 )
 from runningpose.gait.world import to_world
 from runningpose.lifting.lift import lift
-from runningpose.pose2d.clean import light_copy
+from runningpose.pose2d.clean import lightly_filtered
 from runningpose.training.evaluate import evaluation_cameras
 
 
@@ -108,7 +108,7 @@ def main(
         for k, cam in enumerate(evaluation_cameras(8)):
             kp = filmed(p, cam, k)
             rows += landmarks(
-                to_world(lift(light_copy(kp), 1.75, fold(clip), cam), treadmill=True),
+                to_world(lift(lightly_filtered(kp), 1.75, fold(clip), cam), treadmill=True),
                 truth,
                 clip=clip,
                 source="lifted",

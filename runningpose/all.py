@@ -41,7 +41,7 @@ PLACES = {
     "data.thesis_3d_files": "format_recording load_keypoints_csv save_data_3d load_data_3d",
     "data.coco": "prepare_coco check_coco",
     "pose2d.backend": "infer_video",
-    "pose2d.clean": "clean light_copy",
+    "pose2d.clean": "clean lightly_filtered",
     "pose2d.selection": "person_poses choose_person NoPersonError SelectError",
     "pose2d.people": "People link_people",
     "pose2d.importers": "KeypointsError from_openpose from_coco_json from_alphapose from_mediapipe "

@@ -45,7 +45,7 @@ def _segment_lengths(xyz: np.ndarray) -> np.ndarray:
 
     def lengths(a: int, b: int) -> np.ndarray:
         offsets = to_offsets(torch.as_tensor(xyz[None, a:b])).offsets
-        return torch.linalg.vector_norm(offsets, dim=-1)[0].numpy()
+        return np.asarray(offsets.norm(dim=-1)[0])
 
     return in_blocks(lengths, len(xyz), margin=0)
 

@@ -24,10 +24,12 @@ def solve_translation(
     A[..., 0, 0] = A[..., 1, 1] = 1
     A[..., 2] = -rays
     b = rays * points[..., 2:] - points[..., :2]
-    root_weight = np.sqrt(weight)[..., None]
-    A = (A * root_weight[..., None]).reshape(frames, 2 * keypoints, 3)
-    b = (b * root_weight).reshape(frames, 2 * keypoints, 1)
-    return np.linalg.solve(A.mT @ A + 1e-9 * np.eye(3), A.mT @ b)[..., 0]
+    equations = A.reshape(frames, 2 * keypoints, 3)
+    right = b.reshape(frames, 2 * keypoints, 1)
+    weighted = equations * np.repeat(weight, 2, axis=1)[..., None]
+    normal = weighted.mT @ equations + 1e-9 * np.eye(3)
+    shift: np.ndarray = np.linalg.solve(normal, weighted.mT @ right)
+    return shift[..., 0]
 
 # %% ../../nbs/lifting/461_root_path.ipynb #39168816
 DEPTH_SMOOTHING_S = 0.25  # SD of the Gaussian that smooths depth, s

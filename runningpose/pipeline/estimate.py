@@ -23,7 +23,7 @@ from ..gait.ground import fix_scale_and_path
 from ..gait.metrics import gait_metrics
 from ..gait.world import to_world
 from ..lifting.lift import lift
-from ..pose2d.clean import light_copy
+from ..pose2d.clean import lightly_filtered
 
 # %% ../../nbs/pipeline/600_estimate.ipynb #c9708ead
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ def estimate(
     in_place = True if follows else treadmill
     with stage("3D"):
         pose3d = to_world(lift(kp2d, height, checkpoint, camera), treadmill=in_place)
-        lightly_filtered = to_world(
-            lift(light_copy(kp2d), height, checkpoint, camera), treadmill=in_place
+        events_world = to_world(
+            lift(lightly_filtered(kp2d), height, checkpoint, camera), treadmill=in_place
         )
     with stage("gait"):
-        events = gait_events(lightly_filtered)
+        events = gait_events(events_world)
         pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
         angles = joint_angles(pose3d)
         steps = step_measures(pose3d, events, angles)

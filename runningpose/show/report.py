@@ -206,17 +206,17 @@ def recording_facts(
     attrs = kp2d.attrs
     last_frame = np.median(np.diff(time)) if len(time) > 1 else 0
     seen = float(np.isfinite(pose_arrays(kp2d)[0]).any((1, 2)).mean())
-    key_facts = {
+    facts = {
         "Duration": f"{time[-1] - time[0] + last_frame:.1f} s",
         "Frames": f"{len(time)} at {attrs['fps']:.4g} Hz",
         "Detector": str(attrs.get("backend") or attrs["source_software"]),
         "Runner seen in": f"{100 * seen:.0f} % of frames",
     }
     if attrs.get("slowdown", 1) != 1:
-        key_facts["Slow motion"] = f"{attrs['slowdown']:.3g} times slower than real time"
+        facts["Slow motion"] = f"{attrs['slowdown']:.3g} times slower than real time"
     if attrs.get("image_width"):
-        key_facts["Picture"] = f"{attrs['image_width']} × {attrs['image_height']} px"
-    return key_facts
+        facts["Picture"] = f"{attrs['image_width']} × {attrs['image_height']} px"
+    return facts
 
 
 def key_facts(
@@ -225,20 +225,20 @@ def key_facts(
     metrics: pd.DataFrame,  # Metrics; cadence and speed are shown if they are there
 ) -> dict[str, str]:  # Name to text
     "What the report says at the top"
-    key_facts = recording_facts(kp2d)
+    facts = recording_facts(kp2d)
     view = pose3d.attrs.get("view_deg")
     if view is not None:
-        key_facts["Seen from"] = view_words(view)
+        facts["Seen from"] = view_words(view)
     gait = metrics.attrs.get("gait")
     if gait:
-        key_facts["Gait"] = GAIT_WORDS.get(gait, gait)
+        facts["Gait"] = GAIT_WORDS.get(gait, gait)
     for name in ("speed", "cadence"):
         numeric = pd.to_numeric(metrics.value, errors="coerce").notna()
         rows = metrics[(metrics.metric == name) & numeric]
         if len(rows):
             value = format_number(float(rows.value.iloc[0]))
-            key_facts[name.capitalize()] = f"{value} {rows.unit.iloc[0]}"
-    return key_facts
+            facts[name.capitalize()] = f"{value} {rows.unit.iloc[0]}"
+    return facts
 
 # %% ../../nbs/show/585_report.ipynb #64ebf609
 def video_name(
@@ -336,12 +336,11 @@ def norms_apply(
 
 
 def facts_html(
-    key_facts: dict[str, str],  # Name to text
+    facts: dict[str, str],  # Name to text
 ) -> str:  # HTML
     "The key facts as a list of terms"
     return "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>"
-        for name, text in key_facts.items()
+        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items()
     )
 
 
@@ -387,7 +386,7 @@ def write_report(
         title=escape(title or video_name(run)),
         data=to_json(data),
         video=video_html(overlay) if overlay else "",
-        key_facts=facts_html(key_facts(kp2d, pose3d, metrics)),
+        facts=facts_html(key_facts(kp2d, pose3d, metrics)),
         poster=still,
         limits=limitations_html(limitations(run, pose3d, data["step"])),
         metrics=metrics_table(metrics),
