@@ -1,5 +1,5 @@
 """How the 2D detector errs on rendered runners: the numbers behind the virtual detector of
-`lifting.simulate`.
+`training.virtual_detector`.
 
 Exact truth is projected; what is left after the constant offset of a clip has a size, a memory and
 a habit of coming back every stride, and the

@@ -129,7 +129,7 @@ Turns 2D keypoints of one person over time into 3D joints. It ships with Running
 | | |
 |---|---|
 | kind | {cfg.kind} dilated temporal convolution network, filter widths {",".join(map(str, cfg.widths))}, receptive field {net.receptive_field} frames at {cfg.fps:g} Hz, {cfg.channels} channels, {n / 1e6:.2f} million parameters |
-| input | 26 keypoints (Halpe 26): x, y and whether it was seen, and how large the body looks; view turned to mid-hip (`{cfg.input}`, see `lifting.simulate`) |
+| input | 26 keypoints (Halpe 26): x, y and whether it was seen, and how large the body looks; view turned to mid-hip (`{cfg.input}`, see `lifting.features`) |
 | output | 22 joints (`{cfg.joints}`), metres at a stature of {cfg.stature} m, relative to mid-hip |
 | files | `lifter.safetensors` (half precision), `lifter.json` (what is needed to use or refuse it), `folds/` (the lifters that the figures belong to), `evaluation.json`, `rendered.csv`, `real.csv`, `history/` (losses) |
 | licence | Apache-2.0, like the code |
@@ -137,7 +137,7 @@ Turns 2D keypoints of one person over time into 3D joints. It ships with Running
 ## Training data
 
 {facts(cfg.training)} Each window gets another body (segment lengths ± 6 %), another style (joint angles, upper and lower bodies of different people
-in step), in the last stage a third of them moves as nobody who runs (balancing, stretching), a random camera and a virtual detector that errs as BlazePose was measured to; see `lifting.variation` and `lifting.simulate`.
+in step), in the last stage a third of them moves as nobody who runs (balancing, stretching), a random camera and a virtual detector that errs as BlazePose was measured to; see `training.augment` and `training.virtual_detector`.
 `benchmarks/train_lifter.py` repeats it.
 
 Published motion capture of three runners on treadmills (`welk007`, `hamner2010_s02`, `hamner2013_s04`) and CMU clips of an unknown number of people,

@@ -6,12 +6,10 @@
 __all__ = ['MODULES', 'main']
 
 # %% ../nbs/790_python_m.ipynb #b8e7c0ac
-#| eval: false
 import sys
 from importlib import import_module
 
 # %% ../nbs/790_python_m.ipynb #0508a92b
-#| eval: false
 MODULES = {
     "main": "runningpose runningpose_fetch runningpose_compare",
     "lifter": "runningpose_train runningpose_evaluate",
@@ -35,6 +33,7 @@ def main():
         sys.argv[:2] = [name]
     getattr(import_module(f"runningpose.cli.{module_of[name]}"), name)()
 
-
+# %% ../nbs/790_python_m.ipynb #a7c01e55
+#| eval: false
 if __name__ == "__main__":
     main()

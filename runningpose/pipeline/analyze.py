@@ -160,3 +160,6 @@ def analyze(
     if job.out is not None:
         write_results(result, job.out, overlay, progress)
     return result
+
+
+analyze.__delwrap__ = Options  # docments read its fields: a generated __init__ has no source
