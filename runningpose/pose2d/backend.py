@@ -8,7 +8,7 @@ __all__ = ['FEET', 'BACKENDS', 'MOTION_EVERY_S', 'MIN_FRAMES', 'BackendError', '
 
 # %% ../../nbs/pose2d/421_backend.ipynb #9221f1a9
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -30,7 +30,9 @@ class Backend:
     "A 2D detector: what runs it, and what is known about it"
 
     name: str  # As the user writes it
-    infer: Callable[..., xr.Dataset]  # infer(clip, select=..., mirror=..., **options)
+    infer: Callable[..., xr.Dataset] = field(
+        repr=False
+    )  # infer(clip, select=..., mirror=..., **options)
     models: tuple[str, ...] = ()  # Names of its models, the default first
     missing: tuple[str, ...] = ()  # Keypoints of halpe_26 that it never gives
     can_mirror: bool = True  # It can look at mirrored pictures
