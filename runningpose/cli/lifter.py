@@ -6,7 +6,6 @@
 __all__ = ['KIND_NAMES', 'SAVE_EVERY', 'PATIENCE', 'parse_widths', 'runningpose_train', 'runningpose_evaluate']
 
 # %% ../../nbs/cli/720_lifter.ipynb #539cc6de
-from pathlib import Path
 from typing import Any
 
 from fastcore.script import Param

@@ -22,7 +22,6 @@ from ..data.manifest import open_dataset, suspects
 from ..data.marker_repair import marker_report
 from ..data.recordings import SPLITS, find_recordings, person_in
 from ..data.thesis_3d_files import format_recording, load_keypoints_csv, save_data_3d
-from ..poses import load_poses
 
 # %% ../../nbs/cli/730_recordings.ipynb #f4b713e0
 def _people(text):

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .marker_recording import Recording, world_markers, write_whole
+from .marker_recording import Recording, world_markers
+from ..files.atomic import atomic_file
 from ..files.text import FormatError
 
 # %% ../../nbs/data/312_c3d.ipynb #dacfdbde
@@ -254,4 +255,7 @@ def save_c3d(
     for event in ds.attrs.get("events", []):
         minutes, seconds = divmod(event["time"], 60)
         content.add_event(time=[int(minutes), seconds], label=event["name"])
-    return write_whole(path, lambda p: content.write(str(p)))
+    path = Path(path)
+    with atomic_file(path, keep_suffix=True) as part:
+        content.write(str(part))
+    return path

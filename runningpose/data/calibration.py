@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from ..camera import Camera, cropped
+from ..files.atomic import atomic_file
 
 # %% ../../nbs/data/300_calibration.ipynb #278380a5
 QTM_SUBPIXEL = 64  # parts of a pixel in which Qualisys writes focal length, principal point, size
@@ -372,9 +373,8 @@ def save_cameras(
     path = Path(path)
     lines = [line for name, cam in cams.items() for line in _toml_lines(name, cam)]
     lines += ["[metadata]", "adjusted = false", "error = 0.0", ""]
-    part = path.with_name(path.name + ".part")
-    part.write_text("\n".join(lines), encoding="utf-8")
-    part.replace(path)
+    with atomic_file(path) as part:
+        part.write_text("\n".join(lines), encoding="utf-8")
     return path
 
 

@@ -21,6 +21,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from .thesis_3d_files import load_keypoints_csv
+from ..files.atomic import atomic_file
 from ..files.text import FormatError
 from ..poses import PoseError, load_poses, pose_arrays, resample_track, skeleton_of
 from ..skeleton import Skeleton, convert, skeleton
@@ -226,9 +227,8 @@ def _write_json(
         images=images,
         annotations=annotations,
     )
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(coco), encoding="utf-8")
-    unfinished.replace(path)
+    with atomic_file(path) as part:
+        part.write_text(json.dumps(coco), encoding="utf-8")
     return coco
 
 

@@ -24,6 +24,7 @@ from ..camera import Camera
 from .calibration import camera_from_record, camera_record
 from .marker_repair import marker_report
 from .recordings import SPLITS, DatasetError, normalized_name
+from ..files.atomic import atomic_file
 from ..poses import check_poses, load_poses, packed, pose_arrays, save_poses, unpacked
 from ..skeleton import skeleton
 
@@ -203,9 +204,9 @@ def write_manifest(
 ) -> Path:  # manifest.json
     "Write the manifest, whole or not at all"
     path = Path(folder) / "manifest.json"
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-    return unfinished.replace(path)
+    with atomic_file(path) as part:
+        part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+    return path
 
 
 def check_manifest(

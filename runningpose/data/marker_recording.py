@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['THESIS_FPS', 'FARTHEST_M', 'Recording', 'markers_dataset', 'read_labels', 'WorldMarkers', 'tidy_name',
-           'world_markers', 'write_whole']
+           'world_markers']
 
 # %% ../../nbs/data/308_marker_recording.ipynb #65610f37
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,18 +154,3 @@ def world_markers(
         )
     position = pose_arrays(ds)[0].astype(float) * 1000
     return WorldMarkers(position, [tidy_name(n) for n in ds.keypoint.values])
-
-
-def write_whole(
-    path: str | Path,  # File to write
-    save: Callable[[Path], Any],  # Writes to the path that it is given
-) -> Path:  # The path written
-    "Write beside the place and move there when complete"
-    path = Path(path)
-    part = path.with_name("." + path.stem + ".part" + path.suffix)
-    try:
-        save(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

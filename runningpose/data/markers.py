@@ -26,7 +26,7 @@ from runningpose.data.marker_set import (
     read_recipe,
 )
 from .marker_set import marker_set as load_marker_set
-from ..geometry import dot, perpendicular, unit
+from ..geometry import perpendicular, unit
 from ..poses import like, pose_arrays
 from ..skeleton import skeleton
 

@@ -23,9 +23,9 @@ from runningpose.data.marker_recording import (
     markers_dataset,
     read_labels,
     world_markers,
-    write_whole,
 )
 from .qtm_text import read_rows, read_tsv, save_tsv
+from ..files.atomic import atomic_file
 from ..files.opensim import read_trc, save_trc
 from ..files.text import FormatError, read_text
 
@@ -292,4 +292,7 @@ def save_mat(
             dict(Label=e["name"], Frame=round(e["time"] * fps) + 1, Time=e["time"]) for e in events
         ]
     variable = "qtm_" + "".join(c if c.isalnum() else "_" for c in Path(path).stem)[:50]
-    return write_whole(path, lambda p: savemat(p, {variable: measurement}, do_compression=True))
+    path = Path(path)
+    with atomic_file(path, keep_suffix=True) as part:
+        savemat(part, {variable: measurement}, do_compression=True)
+    return path

@@ -22,8 +22,8 @@ from runningpose.data.marker_recording import (
     read_labels,
     tidy_name,
     world_markers,
-    write_whole,
 )
+from ..files.atomic import atomic_file
 from ..files.text import FormatError, check_truncation, parse_numbers, read_text
 
 # %% ../../nbs/data/310_qtm_text.ipynb #bbdf8c52
@@ -307,7 +307,10 @@ def save_tsv(
         cells = ["" if np.isnan(v) else f"{v:.4f}" for v in frame]
         lines.append("\t".join([f"{i + 1}", f"{i / fps:.6f}", *cells]))
     text = "\n".join(lines) + "\n"
-    return write_whole(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+    path = Path(path)
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+    return path
 
 
 def _header_lines(ds: xr.Dataset, frames: int, names: list[str]) -> list[str]:

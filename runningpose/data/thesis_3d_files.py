@@ -23,6 +23,7 @@ from .markers import markers_to_keypoints
 from .qtm import read_qtm
 from .recordings import person_in
 from ..files.archives import read_archive, write_archive
+from ..files.atomic import atomic_file
 from ..files.text import FormatError
 from runningpose.poses import (
     PoseError,
@@ -73,10 +74,10 @@ def _write_csv(values: np.ndarray, path: str | Path) -> Path:
     path = Path(path)
     frames, keypoints, coordinates = values.shape
     rows = values.transpose(0, 2, 1).reshape(frames * coordinates, keypoints)
-    unfinished = path.with_name(path.name + ".part")
     table = pd.DataFrame(rows, columns=list(KEYPOINTS_18))
-    table.to_csv(unfinished, float_format="%.4f", na_rep="")
-    return unfinished.replace(path)
+    with atomic_file(path) as part:
+        table.to_csv(part, float_format="%.4f", na_rep="")
+    return path
 
 # %% ../../nbs/data/365_thesis_3d_files.ipynb #5b224851
 def load_keypoints_csv(

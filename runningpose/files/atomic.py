@@ -6,7 +6,6 @@
 __all__ = ['part_path', 'atomic_file', 'OutputError', 'check_out', 'finished_folder']
 
 # %% ../../nbs/files/200_atomic.ipynb #57fc48d5
-import os
 import shutil
 import tempfile
 import uuid

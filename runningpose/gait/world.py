@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..geometry import perpendicular, unit
 from ..poses import like, points, pose_arrays
 from ..skeleton import REST_POSE_22
 

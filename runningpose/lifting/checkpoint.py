@@ -8,7 +8,6 @@ __all__ = ['KINDS', 'MEANING', 'LifterConfig', 'CheckpointError', 'make_lifter',
 
 # %% ../../nbs/lifting/452_checkpoint.ipynb #c003
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 
+from ..files.atomic import atomic_file
 from .equivariant import EquivariantTCN
 from .tcn import TCN
 from ..skeleton import skeleton
@@ -74,13 +74,6 @@ def checkpoint_file(
     return Path(name + suffix)
 
 
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    "Write a file under another name, then give it its own"
-    part = path.with_name(path.name + ".part")
-    write(part)
-    part.replace(path)
-
-
 def save_checkpoint(
     path: str | Path,  # File without suffix, or with .safetensors
     net: torch.nn.Module,  # Network
@@ -96,8 +89,10 @@ def save_checkpoint(
 
     weights = {name: stored(v) for name, v in net.state_dict().items()}
     description = json.dumps(asdict(cfg), indent=1) + "\n"
-    _write_whole(path, lambda part: save_file(weights, part))
-    _write_whole(checkpoint_file(path, ".json"), lambda part: part.write_text(description))
+    with atomic_file(path) as part:
+        save_file(weights, part)
+    with atomic_file(checkpoint_file(path, ".json")) as part:
+        part.write_text(description)
     return path
 
 # %% ../../nbs/lifting/452_checkpoint.ipynb #63a663d6

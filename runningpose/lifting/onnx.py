@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from ..files.atomic import atomic_file
 from .features import normalise
 from .load import lifter
 from .tcn import TemporalNet, pad_time
@@ -68,10 +69,6 @@ def export_onnx(
     about = asdict(cfg) | dict(receptive_field=net.receptive_field)
     program.model.metadata_props["lifter"] = json.dumps(about)
     path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
+    with atomic_file(path) as part:
         program.save(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path

@@ -33,7 +33,7 @@ from .results import RESULT_FILES
 from ..pose2d.blazepose import BlazePose
 from ..pose2d.clean import clean
 from ..pose2d.tracker import Follower, follow_live
-from ..poses import pose_arrays, poses_dataset, save_poses
+from ..poses import poses_dataset, save_poses
 from ..show.draw import draw_pose3d_panel, draw_skeleton, draw_text
 from ..show.overlay import draw_readouts
 from ..skeleton import convert

@@ -17,13 +17,13 @@ import pandas as pd
 import xarray as xr
 
 from ..camera import Camera, phone_camera
+from ..files.atomic import atomic_file
 from ..lifting.lift import lift
 from .estimate import estimate
 from ..pose2d.clean import clean
 from ..poses import pose_arrays
 from ..show.overlay import overlay_video
 from ..video.camera_motion import camera_motion
-from ..video.reader import probe
 
 # %% ../../nbs/pipeline/645_render.ipynb #084324c7
 def export_joints(
@@ -37,8 +37,7 @@ def export_joints(
     position, confidence = pose_arrays(pose3d)
     names = [str(name) for name in pose3d.keypoint.values]
     root = position[:, names.index("WaistBack" if "WaistBack" in names else names[0])]
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
+    with atomic_file(path) as part, open(part, "wb") as file:
         if path.suffix == ".npy":
             np.save(file, position - root[:, None])
         else:
@@ -52,7 +51,6 @@ def export_joints(
                 frame="camera: x right, y down, z away from the camera",
                 skeleton=pose3d.attrs["skeleton"],
             )
-    part.replace(path)
     return path
 
 # %% ../../nbs/pipeline/645_render.ipynb #c0dd5d74

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..files.atomic import atomic_file
 from ..gait.catalogue import CATALOGUE
 from ..gait.comparison import symmetry
 
@@ -86,9 +87,8 @@ def write_page(
 ) -> Path:  # The file
     "Write a page so that it appears whole or not at all"
     path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    with atomic_file(path) as part:
+        part.write_text(page, encoding="utf-8")
     return path
 
 # %% ../../nbs/show/582_tables.ipynb #b3df4196

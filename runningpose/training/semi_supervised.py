@@ -21,7 +21,7 @@ from ..lifting.features import normalise
 from ..lifting.lift import camera_for, keypoint_rays
 from ..lifting.tcn import TCN
 from ..skeleton import conversion
-from .batches import MotionBank, make_batch
+from .batches import MotionBank
 from .losses import lift_loss, segments
 from .motions import Motion
 from .train import Trainer, TrainingOptions, as_joints

@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from ..files.atomic import atomic_file
 from runningpose.lifting.checkpoint import (
     CheckpointError,
     LifterConfig,
@@ -252,9 +253,8 @@ def save_state(
         chance=torch.get_rng_state(),
     )
     state_file = checkpoint_file(file, ".state")
-    unfinished = state_file.with_name(state_file.name + ".part")
-    torch.save(state, unfinished)
-    unfinished.replace(state_file)
+    with atomic_file(state_file) as part:
+        torch.save(state, part)
     return file
 
 
