@@ -137,7 +137,7 @@ Turns 2D keypoints of one person over time into 3D joints. It ships with Running
 ## Training data
 
 {facts(cfg.training)} Each window gets another body (segment lengths ± 6 %), another style (joint angles, upper and lower bodies of different people
-in step), in the last stage a third of them moves as nobody who runs (balancing, stretching), a random camera and a virtual detector that errs as BlazePose was measured to; see `training.augment` and `training.virtual_detector`.
+in step), in the last stage a third show non-gait movement (balancing, stretching), a random camera and a virtual detector that errs as BlazePose was measured to; see `training.augment` and `training.virtual_detector`.
 `benchmarks/train_lifter.py` repeats it.
 
 Published motion capture of three runners on treadmills (`welk007`, `hamner2010_s02`, `hamner2013_s04`) and CMU clips of an unknown number of people,
@@ -160,21 +160,21 @@ labels themselves are uncertain by 10 to 16 mm. *Mean pose* is the baseline: the
 {conditions}
 
 **From pixels.** Rendered runners with exact truth ({len(r) - 1} clips, two clothed models, the motions of `welk007` and `hamner2013_s04`), BlazePose
-heavy with a look in the mirror, repair, and the lifter that never saw the person whose motion it is; 14 points from shoulders to heels, relative to
+heavy with a mirrored pass, repair, and the lifter that never saw the person whose motion it is; 14 points from shoulders to heels, relative to
 mid-hip. Joint definitions of the rig differ from ours and are included. BlazePose's own world landmarks are off by {blaze["rendered"]} there. The virtual detector's errors and the places where BlazePose marks joints (`OFFSET_MM`), which `lift` takes account of, were measured on these clips, so they are not independent.
 
 {table(r[["clip", "MPJPE, one similarity per clip", "MPJPE_root", "P_MPJPE", "knee", "feet"]].rename(columns=dict(MPJPE_root="MPJPE", P_MPJPE="P-MPJPE")))}
 
-**On real film.** A man who balances on a line, filmed by four calibrated cameras at 60 Hz (Pose2Sim's demonstration); each view alone against the
+**On real video.** A man balancing on a line, recorded by four calibrated cameras at 60 Hz (Pose2Sim's demonstration); each view alone against the
 triangulation of BlazePose's points in all four; 16 points, relative to mid-hip, `lifter.safetensors`. Nothing like it is in the recordings that were
-trained on, but how much movement beyond the gait is trained on was chosen after a look at this film, so the row is on the optimistic side. BlazePose's own world landmarks are off by {blaze["real"]} there (in the frames that show all points).
+trained on, but how much movement beyond the gait is trained on was chosen after seeing this video, so the row is on the optimistic side. BlazePose's own world landmarks are off by {blaze["real"]} there (in the frames that show all points).
 
 {table(pd.read_csv(CARD / "real.csv").rename(columns=dict(aligned="MPJPE, one similarity", P_MPJPE="P-MPJPE", knee_deg="knee", bone_spread="spread of bone lengths, %", flipped="left/right exchanged, %")).drop(columns="frames"))}
 
 ## Limits
 
-- Three runners, a few CMU clips and a crowd made of formulas: no claim about a population. Sprint starts, jumps and drills are only imitated in training.
-- Real film: one man, 100 frames, no runner, truth from the same detector. No runner's 3D was ever measured beside a film here.
+- Three runners, a few CMU clips and synthetic runners: no claim about a population. Sprint starts, jumps and drills are only imitated in training.
+- Real film: one man, 100 frames, no runner, truth from the same detector. No runner was measured in 3D together with video.
 - Head and mid-spine are placed by proportion in training and were not scored.
 - Hips are joint centres of the recordings' models; definitions differ by centimetres between detectors, models and laboratories.
 - One camera: depth is a guess from motion. Without a stature, 1.75 m is assumed, and lengths and distances are wrong in proportion.

@@ -55,7 +55,6 @@ PLACES = {
     "training.evaluate": "evaluate mean_pose_baseline summary published_results",
     "training.sources": "mocap21_to_runningpose22 from_poses load_shared load_mocap "
     "synthetic_crowd",
-    "training.augment": "",
     "training.disk_bank": "StreamBank split_motions",
     "gait.world": "to_world",
     "gait.angles": "joint_angles subtract_standing",
@@ -63,13 +62,13 @@ PLACES = {
     "gait.comparison": "symmetry",
     "gait.metrics": "gait_metrics",
     "gait.catalogue": "step_measures",
-    "gait.steps": "",
     "gait.cycles": "cycle_table",
     "gait.ground": "lock_to_ground",
     "show.figures": "plot_angles plot_cycles plot_pose3d",
     "show.overlay": "overlay_video poster best_frame",
     "show.report": "write_report",
     "pipeline.analyze": "analyze write_results Analysis",
+    "pipeline.estimate": "estimate",
     "lifting.load": "lifter",
     "lifting.onnx": "export_onnx",
 }

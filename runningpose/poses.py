@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from scipy.interpolate import CubicSpline
 
+from .atomic import atomic_file
 from .checks import check_number, check_series, check_type, described
 from .skeleton import SKELETONS, Skeleton, convert, recipe, skeleton
 
@@ -354,12 +355,10 @@ def save_poses(
     "Save a pose data set as netCDF"
     check_poses(ds)
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     compressed = dict(zlib=True, complevel=4)
-    ds.assign_attrs(packed(ds.attrs)).to_netcdf(
-        part, engine="h5netcdf", encoding=dict(position=compressed, confidence=compressed)
-    )
-    part.replace(path)
+    encoding = dict(position=compressed, confidence=compressed)
+    with atomic_file(path) as part:
+        ds.assign_attrs(packed(ds.attrs)).to_netcdf(part, engine="h5netcdf", encoding=encoding)
     return path
 
 

@@ -93,7 +93,7 @@ def lint(flags):
     unused = ["--isolated", "--select", "F401,F821", "runningpose"]  # in a notebook, tests use them
     must("ruff", "check", *unused, hint=mend)
     python("tools/style.py", hint=mend)
-    must("lint-imports", hint="A module imports from a floor above it; see .importlinter.")
+    must("lint-imports", hint="A module imports from a layer above it; see .importlinter.")
 
 
 def types(flags):

@@ -49,7 +49,7 @@ def runningpose_train(
     seed: int = 0,  # Seed of weights and data
     threads: int = None,  # CPU threads; all when not given
     device: str = "cpu",  # cpu or cuda
-    resume: bool = False,  # Carry on from the last saving
+    resume: bool = False,  # Carry on from the last checkpoint
 ):
     "Train a lifter; it is saved every 250 steps and can be resumed"
     import torch

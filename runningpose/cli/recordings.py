@@ -168,14 +168,14 @@ def _camera(number, cameras):
     if name is None:
         raise ValueError(
             f"--camera is {number!r}; there are"
-            f" {', '.join(cams) if cameras else '1, 2 and 3, those of the original'}"
+            f" {', '.join(cams) if cameras else '1, 2 and 3, those of the 2022 thesis'}"
         )
     return name, cams
 
 
 @command()
 def runningpose_format_qtmdata(
-    data_file: str = None,  # Recording: bare text of the original, or .tsv, .c3d, .mat, .json, .trc
+    data_file: str = None,  # Recording: bare text of the thesis, or .tsv, .c3d, .mat, .json, .trc
     output_dir: str = "./",  # Folder for the results
     cut_frame: int = None,  # Frames of the recording to keep, from its start, at its own rate
     camera: str = None,  # Camera whose view is written too: the thesis's 1, 2, 3, or of --cameras
@@ -187,7 +187,7 @@ def runningpose_format_qtmdata(
     up: str = None,  # Axis that points up, y or z, where the recording does not say it
     no_clean: bool = False,  # Neither repair markers nor filter: frames are only picked
 ):
-    "Keypoints of a recording, as NAME_3D_keypoints.csv in the original's layout (mm) and NAME.nc"
+    "Keypoints of a recording, as NAME_3D_keypoints.csv in the thesis layout (mm), and NAME.nc"
     if not data_file:
         raise ValueError("--data-file is missing: the recording")
     name, cams = _camera(camera, cameras)
@@ -285,7 +285,7 @@ def runningpose_prepare_data_coco(
         str,
         nargs="?",
     ),
-    im_or_folder: str = None,  # The same, as the original's program has it
+    im_or_folder: str = None,  # The same, as the 2022 thesis code has it
     image_ext: str = "mp4",  # Ending of the videos in the folder
     output_dir: str = "coco",  # Folder for annotations.json and images/
     keypoints: str = None,  # Folder with the keypoints; beside the videos when not given

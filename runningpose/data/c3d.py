@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..atomic import atomic_file
 from .marker_recording import Recording, world_markers
-from ..files.atomic import atomic_file
 from ..files.text import FormatError
 
 # %% ../../nbs/data/312_c3d.ipynb #dacfdbde

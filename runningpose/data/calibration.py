@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 
+from ..atomic import atomic_file
 from ..camera import Camera, cropped
-from ..files.atomic import atomic_file
 
 # %% ../../nbs/data/300_calibration.ipynb #278380a5
 QTM_SUBPIXEL = 64  # parts of a pixel in which Qualisys writes focal length, principal point, size

@@ -20,8 +20,8 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from ..atomic import atomic_file
 from .thesis_3d_files import load_keypoints_csv
-from ..files.atomic import atomic_file
 from ..files.text import FormatError
 from ..poses import PoseError, load_poses, pose_arrays, resample_track, skeleton_of
 from ..skeleton import Skeleton, convert, skeleton

@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..atomic import atomic_file
 from ..camera import Camera
 from .calibration import camera_from_record, camera_record
 from .marker_repair import marker_report
 from .recordings import SPLITS, DatasetError, normalized_name
-from ..files.atomic import atomic_file
 from ..poses import check_poses, load_poses, packed, pose_arrays, save_poses, unpacked
 from ..skeleton import skeleton
 
@@ -51,17 +51,13 @@ def save_trial(
     "Save a trial"
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".new")
-    try:
-        save_poses(pose, unfinished)
+    with atomic_file(path) as part:
+        save_poses(pose, part)
         for name, (keypoints, camera) in (views or {}).items():
             group = keypoints[["position", "confidence"]].assign_attrs(
                 packed(keypoints.attrs | dict(camera=camera_record(camera)))
             )
-            group.to_netcdf(unfinished, engine="h5netcdf", mode="a", group=f"views/{name}")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+            group.to_netcdf(part, engine="h5netcdf", mode="a", group=f"views/{name}")
     return path
 
 

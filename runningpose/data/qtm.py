@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat, savemat
 
+from ..atomic import atomic_file
 from .c3d import read_c3d, save_c3d
 from runningpose.data.marker_recording import (
     THESIS_FPS,
@@ -25,7 +26,6 @@ from runningpose.data.marker_recording import (
     world_markers,
 )
 from .qtm_text import read_rows, read_tsv, save_tsv
-from ..files.atomic import atomic_file
 from ..files.opensim import read_trc, save_trc
 from ..files.text import FormatError, read_text
 

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from ..atomic import atomic_file
 from runningpose.data.marker_recording import (
     Recording,
     read_labels,
     tidy_name,
     world_markers,
 )
-from ..files.atomic import atomic_file
 from ..files.text import FormatError, check_truncation, parse_numbers, read_text
 
 # %% ../../nbs/data/310_qtm_text.ipynb #bbdf8c52

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..atomic import atomic_file
 from ..camera import Camera, in_picture, project, world_to_camera
 from .calibration import miqus_cameras
 from .marker_repair import clean_markers
@@ -23,7 +24,6 @@ from .markers import markers_to_keypoints
 from .qtm import read_qtm
 from .recordings import person_in
 from ..files.archives import read_archive, write_archive
-from ..files.atomic import atomic_file
 from ..files.text import FormatError
 from runningpose.poses import (
     PoseError,

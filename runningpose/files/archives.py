@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from .atomic import atomic_file
+from ..atomic import atomic_file
 
 # %% ../../nbs/files/220_archives.ipynb #4359cde1
 LARGEST_BYTES = 2**31  # an archive may unpack to, bytes

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .atomic import atomic_file
+from ..atomic import atomic_file
 from .text import FormatError, check_truncation, parse_numbers, read_text
 from ..poses import check_poses, pose_arrays, poses_dataset
 from ..skeleton import SKELETONS, side_of

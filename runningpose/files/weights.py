@@ -25,7 +25,7 @@ from typing import IO, NamedTuple
 from platformdirs import user_cache_dir
 from tqdm import tqdm
 
-from .atomic import atomic_file
+from ..atomic import atomic_file
 
 # %% ../../nbs/files/210_weights.ipynb #4f3f28e0
 class PackageFile(NamedTuple):

@@ -16,7 +16,9 @@ def symmetry(
     pd.DataFrame
 ):  # Index metric; left, right, difference (left less right), unit, symmetry_angle (%)
     "Left against right, with the symmetry angle of Zifchock et al. 2008"
-    wide = metrics[metrics.side != "both"].pivot(index="metric", columns="side", values="value")
+    one_side = metrics[metrics.side != "both"]
+    wide = one_side.pivot(index="metric", columns="side", values="value")
+    wide = wide.reindex(columns=["left", "right"])  # a short clip may show one side only
     left, right = wide["left"], wide["right"]
     angle = (45 - np.degrees(np.arctan2(left, right))) / 90 * 100
     angle = angle.where(angle.abs() <= 100, angle - 200 * np.sign(angle))

@@ -87,7 +87,7 @@ def consensus(
 
 # %% ../../nbs/gait/485_detectors.ipynb #0c9bdedd
 def detect_consensus(foot: FineFoot, sweep: Sweep, walking: bool) -> Contact:
-    "Weighted mean of landmarks; the toe-off of walkers by `rise`"
+    "Weighted mean of landmarks; for walkers the same as `rise`"
     if walking:
         return detect_rise(foot, sweep, walking)
     duration = foot.time[sweep.behind] - foot.time[sweep.ahead]

@@ -154,6 +154,15 @@ class GaitClip:
         pelvis, point = points(self.pose3d, "mid_hip", name).astype(float) @ forward
         return point - pelvis
 
+    def to_the_left(
+        self,
+        name: str,  # Name of a point, e.g. 'left_ankle'
+    ) -> np.ndarray:  # m, shape (T,)
+        "Where a point lies across the run, positive to the left of the origin"
+        up = up_axis(self.pose3d)
+        left = np.cross(up, heading(self.pose3d, up).forward)
+        return points(self.pose3d, name)[0].astype(float) @ left
+
     def steps(self) -> list["Step"]:
         "The contacts of the clip, in order of time"
         return [

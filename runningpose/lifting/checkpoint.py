@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..files.atomic import atomic_file
+from ..atomic import atomic_file
 from .equivariant import EquivariantTCN
 from .tcn import TCN
 from ..skeleton import skeleton

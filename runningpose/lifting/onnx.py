@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from ..files.atomic import atomic_file
+from ..atomic import atomic_file
 from .features import normalise
 from .load import lifter
 from .tcn import TemporalNet, pad_time

@@ -220,8 +220,11 @@ def gait_caveats(
             "steps.csv has all."
         )
     strikes = int((events.event == "foot_strike").sum())
-    if strikes < MIN_STRIKES:
-        yield f"Only {strikes} foot strikes were found: step metrics rest on very few steps."
+    if strikes == 0:
+        yield "No foot strike was found: there are no step metrics."
+    elif strikes < MIN_STRIKES:
+        was = "foot strike was" if strikes == 1 else "foot strikes were"
+        yield f"Only {strikes} {was} found: step metrics rest on very few steps."
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #930fc0a3
 ONE_CAMERA = "The 3D pose comes from one camera. The model card says how far it can be trusted."

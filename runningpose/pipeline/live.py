@@ -24,8 +24,8 @@ import numpy as np
 import torch
 import xarray as xr
 
+from ..atomic import finished_folder
 from ..camera import phone_camera
-from ..files.atomic import finished_folder
 from ..gait.angles import joint_angles
 from ..lifting.lift_stream import Lifter
 from .estimate import estimate

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..atomic import atomic_file
 from ..camera import Camera, phone_camera
-from ..files.atomic import atomic_file
 from ..lifting.lift import lift
 from .estimate import estimate
 from ..pose2d.clean import clean

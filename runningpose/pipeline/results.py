@@ -24,7 +24,7 @@ import pandas as pd
 import xarray as xr
 
 import runningpose
-from ..files.atomic import finished_folder
+from ..atomic import finished_folder
 from ..files.opensim import save_trc
 from ..gait.cycles import cycle_table
 from .estimate import Estimate

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEET', 'BACKENDS', 'MOTION_EVERY_S', 'MIN_FRAMES', 'BackendError', 'Backend', 'Registry', 'backend_table',
-           'infer_video']
+           'find_backend', 'infer_video']
 
 # %% ../../nbs/pose2d/421_backend.ipynb #9221f1a9
 from collections.abc import Callable
@@ -140,7 +140,10 @@ class _ClipWithMotion(Clip):
 MIN_FRAMES = 2  # fewer have no frame rate and no motion
 
 
-def _known(name: str, mirror: bool) -> Backend:
+def find_backend(
+    name: str,  # As the user writes it
+    mirror: bool = False,  # It has to look at mirrored pictures
+) -> Backend:
     "The backend of that name; BackendError if there is none, or if it cannot look mirrored"
     if name not in BACKENDS:
         raise BackendError(f"no backend named {name!r}; there are {', '.join(BACKENDS)}")
@@ -163,7 +166,7 @@ def infer_video(
     **options,  # For the backend, e.g. model='full'
 ) -> xr.Dataset:  # Keypoints, px, as the detector saw them
     "2D keypoints of the runner in every frame of a video; BackendError, SelectError, VideoError"
-    detector = _known(backend, mirror)
+    detector = find_backend(backend, mirror)
     if box is not None and select is not None:
         raise SelectError("select and box both say whom to follow; give one of them")
     clip = _ClipWithMotion(path, start, end, progress, real_fps)

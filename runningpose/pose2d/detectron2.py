@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DETECTRON2_COMMIT', 'DETECTRON2_INSTALL', 'MODELS', 'HALF', 'Detectron2', 'config_name', 'read_config',
-           'network_input', 'heat_confidence', 'FoundPeople', 'people_of', 'KeypointRCNN', 'infer_detectron2']
+           'network_input', 'heat_confidence', 'people_of', 'KeypointRCNN', 'infer_detectron2']
 
 # %% ../../nbs/pose2d/415_detectron2.ipynb #e3e64aca
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from ..files.weights import WeightsError, sha256
-from .people import link_people, people_from
+from .people import FrameDetections, link_people, people_from
 from .selection import choose_person, parse_select, person_poses
 from ..video.reader import Clip
 
@@ -182,15 +182,6 @@ def heat_confidence(
     return score / (score + HALF)
 
 # %% ../../nbs/pose2d/415_detectron2.ipynb #12075190
-class FoundPeople(NamedTuple):
-    "The people found in one picture"
-
-    boxes: np.ndarray  # x0, y0, x1, y1, px, shape (n, 4)
-    scores: np.ndarray  # 0..1, shape (n,)
-    position: np.ndarray  # Keypoints, px, shape (n, 17, 2)
-    confidence: np.ndarray  # 0..1, shape (n, 17)
-
-
 def _array(values: Any) -> np.ndarray:
     "A tensor, or boxes that hold one, as an array"
     return getattr(values, "tensor", values).detach().cpu().numpy().astype(float)
@@ -199,12 +190,12 @@ def _array(values: Any) -> np.ndarray:
 def people_of(
     instances: Any,  # Detectron2's Instances of one picture, on any device
     threshold: float = 0.7,  # Least score of a person, 0..1
-) -> FoundPeople:  # Those of class person with at least that score
+) -> FrameDetections:  # Those of class person with at least that score
     "The people of one picture as arrays"
     score = _array(instances.scores)
     keep = (score >= threshold) & (_array(instances.pred_classes) == 0)
     points = _array(instances.pred_keypoints)[keep]
-    return FoundPeople(
+    return FrameDetections(
         _array(instances.pred_boxes)[keep],
         score[keep],
         points[..., :2],
@@ -250,7 +241,7 @@ class KeypointRCNN:
         "A picture in the size of the network"
         return self._size.get_transform(picture).apply_image(picture)
 
-    def __call__(self, pictures: list[np.ndarray]) -> list[FoundPeople]:
+    def __call__(self, pictures: list[np.ndarray]) -> list[FrameDetections]:
         import torch
 
         with torch.no_grad():

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['DUPLICATE_DISTANCE', 'MIN_SCORE', 'START_SCORE', 'FARTHEST', 'POSITION_NOISE', 'RANDOM_PUSH', 'START_SPEED_VARIANCE',
            'COAST_S', 'MISS_COST', 'IMPOSSIBLE', 'SIZE_SD', 'POSE_SD', 'POSE_MEMORY_S', 'SIZE_GAIN', 'MAX_JOIN_S',
-           'END_S', 'JOIN_COST', 'MIN_TRACK_S', 'MIN_CONFIDENT_SHARE', 'People', 'FrameDetections', 'collect_people',
-           'people_from', 'mirrored', 'box_heights', 'box_areas', 'intersection_areas', 'box_overlap', 'walking_figure',
+           'END_S', 'JOIN_COST', 'MIN_TRACK_S', 'MIN_CONFIDENT_SHARE', 'People', 'FrameDetections', 'people_from',
+           'mirrored', 'box_heights', 'box_areas', 'intersection_areas', 'box_overlap', 'walking_figure',
            'SyntheticPeople', 'synthetic_people', 'pose_distance', 'distinct', 'trunk_centres', 'Motion', 'motion_at',
            'link_people']
 
 # %% ../../nbs/pose2d/400_people.ipynb #21297adf
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,7 +19,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..skeleton import SKELETONS
-from ..video.frame import Frame
 
 # %% ../../nbs/pose2d/400_people.ipynb #b61c780e
 @dataclass
@@ -62,20 +61,6 @@ class FrameDetections(NamedTuple):
     confidence: np.ndarray  # 0..1, shape (n, K)
 
 
-def collect_people(
-    frames: Iterable[Frame],  # Frames in order, as many as `times`; fewer if the file was cut off
-    detect: Callable,  # Function of an RGB picture that gives `FrameDetections`
-    times: np.ndarray,  # Times of all frames, s, shape (T,)
-    skeleton: str,  # Keypoint set of `detect`
-    width: int,  # Picture width, px
-    height: int,  # Picture height, px
-    mirror: bool = False,  # The frames are mirrored: turn the detections back
-) -> People:  # All detections
-    "Detect people in every frame"
-    detections = (detect(frame.rgb()) for frame in frames)
-    return people_from(detections, times, skeleton, width, height, mirror)
-
-
 def people_from(
     detections: Iterable,  # `FrameDetections` of every frame, in order
     times: np.ndarray,  # Times of all frames, s, shape (T,)
@@ -84,7 +69,7 @@ def people_from(
     height: int,  # Picture height, px
     mirror: bool = False,  # The positions are those of the mirrored picture
 ) -> People:  # All detections
-    "People from detections that exist already"
+    "The detections of all frames, in flat arrays"
     frames = [FrameDetections(*(np.asarray(v, float) for v in found)) for found in detections]
     keypoints = len(SKELETONS[skeleton])
 

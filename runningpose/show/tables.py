@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..files.atomic import atomic_file
+from ..atomic import atomic_file
 from ..gait.catalogue import CATALOGUE
 from ..gait.comparison import symmetry
 

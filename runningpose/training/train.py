@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..files.atomic import atomic_file
+from ..atomic import atomic_file
 from runningpose.lifting.checkpoint import (
     CheckpointError,
     LifterConfig,
@@ -451,7 +451,7 @@ def train(
     steps: int,  # Steps in all
     out: str | Path | None = None,  # Checkpoint to write, without suffix; else nothing is kept
     cfg: LifterConfig | None = None,  # Network; the default configuration when not given
-    resume: bool = False,  # Go on from the last saving of `out`
+    resume: bool = False,  # Go on from the last checkpoint of `out`
     every: int = 500,  # Steps between savings
     progress: bool = True,  # Show a bar
     check: Check | None = None,  # Called at every saving, its values go into the history

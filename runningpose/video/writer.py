@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av.filter import Graph
 
-from ..files.atomic import atomic_file, part_path
+from ..atomic import atomic_file, part_path
 from .reader import VideoError
 
 # %% ../../nbs/video/270_writer.ipynb #b51b7cbc
