@@ -44,9 +44,7 @@ def signed_angle(
     b: np.ndarray,  # To this direction, shape (..., 3)
     axis: np.ndarray,  # About this axis, shape (..., 3)
     lowest: float = -180.0,  # Where the range of 360 begins, degrees
-) -> (
-    np.ndarray
-):  # Angle, degrees, shape (...), right-handed about the axis; NaN without a direction
+) -> np.ndarray:  # Degrees, shape (...), right-handed about the axis; NaN if undefined
     "Signed angle from a to b in the plane perpendicular to an axis"
     k = unit(axis)
     a, b = unit(perpendicular(a, k)), unit(perpendicular(b, k))

@@ -385,9 +385,7 @@ def convert(
     source: str | Skeleton,  # Skeleton of `position`, or its name
     targets: Targets,  # Skeleton, its name, or a list of keypoint names
     confidence: np.ndarray | None = None,  # Confidence 0..1, shape (..., K)
-) -> (
-    np.ndarray | Converted
-):  # Positions (..., targets, D), NaN where missing; with `confidence` a pair
+) -> np.ndarray | Converted:  # (..., targets, D), NaN where missing; a pair with `confidence`
     "Keypoints of one set as another; ValueError when the array does not belong to `source`"
     position = _as_keypoints(position)
     weights = conversion(source, targets)

@@ -30,10 +30,7 @@ def _people(text):
 
 def _detector(backend):
     "A function of a video that gives its repaired keypoints; ValueError for an unknown backend"
-    from runningpose.pose2d.backend import (
-        BACKENDS,
-        infer_video,
-    )  # only now: it brings torch and the detectors
+    from runningpose.pose2d.backend import BACKENDS, infer_video
     from runningpose.pose2d.clean import clean
 
     if backend not in BACKENDS:

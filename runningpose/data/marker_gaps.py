@@ -32,9 +32,7 @@ class RelatedMarkers(NamedTuple):
 
 def distance_spread(
     position: np.ndarray,  # Markers, m, NaN = missing, shape (T, K, 3)
-) -> (
-    np.ndarray
-):  # m, shape (K, K); infinite for a marker and itself, and for two never seen together
+) -> np.ndarray:  # m, shape (K, K); infinite on the diagonal and for two never seen together
     "How much the distance between two markers varies: half of its central 68 %"
     sample = position[:: max(1, len(position) // MAX_SAMPLES)]
     distance = np.linalg.norm(sample[:, :, None] - sample[:, None], axis=-1)

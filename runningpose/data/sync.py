@@ -53,9 +53,8 @@ class Correlation(NamedTuple):
     "The correlation of two series at every shift"
 
     shifts: np.ndarray  # Shift s, samples, rising
-    values: (
-        np.ndarray
-    )  # Correlation of a[i + s] with b[i], -1..1; NaN where they overlap too little
+    # Correlation of a[i + s] with b[i], -1..1; NaN where they overlap too little
+    values: np.ndarray
 
 
 def masked_correlation(

@@ -292,9 +292,7 @@ def step_measures(
     return contacts[["side", "strike", "toe_off", "confidence"]].assign(**measures)
 
 # %% ../../nbs/gait/490_catalogue.ipynb #f4794e4a
-def catalogue_table() -> (
-    pd.DataFrame
-):  # Index metric; columns unit, sides, needs, definition, source
+def catalogue_table() -> pd.DataFrame:  # Index metric; unit, sides, needs, definition, source
     "All metrics and what they mean"
     rows = {
         name: dict(

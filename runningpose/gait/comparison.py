@@ -12,10 +12,8 @@ import pandas as pd
 # %% ../../nbs/gait/498_comparison.ipynb #e9ad1db3
 def symmetry(
     metrics: pd.DataFrame,  # Table of `gait_metrics`
-) -> (
-    pd.DataFrame
-):  # Index metric; left, right, difference (left less right), unit, symmetry_angle (%)
-    "Left against right, with the symmetry angle of Zifchock et al. 2008"
+) -> pd.DataFrame:  # Index metric; left, right, difference, unit, symmetry_angle (%)
+    "Left less right, with the symmetry angle of Zifchock et al. 2008"
     one_side = metrics[metrics.side != "both"]
     wide = one_side.pivot(index="metric", columns="side", values="value")
     wide = wide.reindex(columns=["left", "right"])  # a short clip may show one side only

@@ -35,9 +35,8 @@ class LifterConfig:
     fps: float = 60.0  # Rate of both, Hz
     stature: float = 1.75  # Stature of the bodies it predicts, m
     input: str = "rays-v2"  # How the 2D is normalised: see lifting.features
-    training: dict[str, Any] = field(
-        default_factory=dict
-    )  # Facts: data, steps, seed, date, versions, figures
+    # Facts: data, steps, seed, date, versions, figures
+    training: dict[str, Any] = field(default_factory=dict)
 
 
 class CheckpointError(ValueError):

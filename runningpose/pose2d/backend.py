@@ -30,9 +30,8 @@ class Backend:
     "A 2D detector: what runs it, and what is known about it"
 
     name: str  # As the user writes it
-    infer: Callable[..., xr.Dataset] = field(
-        repr=False
-    )  # infer(clip, select=..., mirror=..., **options)
+    # infer(clip, select=..., mirror=..., **options)
+    infer: Callable[..., xr.Dataset] = field(repr=False)
     models: tuple[str, ...] = ()  # Names of its models, the default first
     missing: tuple[str, ...] = ()  # Keypoints of halpe_26 that it never gives
     can_mirror: bool = True  # It can look at mirrored pictures
