@@ -30,6 +30,9 @@ CHROMIUM = (
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
 @pytest.fixture(scope="module")
 def browser():
     with api.sync_playwright() as p:
@@ -80,6 +83,24 @@ def opened(browser, page, **kw):
         said,
         [u for u in asked if not u.startswith(("data:", "blob:", Path(page).parent.as_uri()))],
     )
+
+
+CUT_CODE = """[...document.querySelectorAll("main pre")].filter(
+    e => e.scrollWidth > e.clientWidth + 1 && !e.closest(".cell-output")).length"""
+
+
+@pytest.mark.parametrize("name", ("index", "pipeline/analyze", "gait/catalogue", "video/colour"))
+def test_page_of_the_site(browser, name):
+    "Source is whole at 1440 px, a phone scrolls only inside boxes, nothing comes from elsewhere"
+    page = DOCS / f"{name}.html"
+    wide, _, asked = opened(browser, page, viewport=dict(width=1440, height=900))
+    assert [u for u in asked if not u.startswith(DOCS.as_uri())] == []
+    assert wide.evaluate(CUT_CODE) == 0
+    narrow, _, _ = opened(browser, page, viewport=dict(width=390, height=900))
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 390
+    assert wide.inner_text("h1")
+    wide.close()
+    narrow.close()
 
 
 def picture(pg):

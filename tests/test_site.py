@@ -73,3 +73,9 @@ def test_page_stands_alone(page):
     assert not LOCAL.findall(html(page))
     outside = [a or b for a, b in LOADED.findall(html(page)) if re.match("(?:https?:)?//", a or b)]
     assert not [o for o in outside if not o.startswith(ini["DEFAULT"]["doc_host"])]
+
+
+def test_style_sheets_load_nothing_from_another_host():
+    for sheet in DOCS.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.search(r"(?:@import\s+|url\()\s*['\"]?(?:https?:)?//", text), sheet

@@ -21,6 +21,8 @@ from nbdev.config import get_config
 from nbdev.quarto import refresh_quarto_yml
 from nbdev.serve import proc_nbs
 
+# A theme fetches its font from another host; the site has to work offline, in the reader's own font
+FOREIGN_IMPORT = re.compile(r"@import\s+url\(\s*['\"]?(?:https?:)?//[^)]*\)[^;]*;")
 ASSETS = {".css", ".png", ".svg", ".jpg", ".gif", ".mp4"}
 
 
@@ -179,6 +181,9 @@ def main():
         if rc:
             sys.exit(f"smalldocs render failed ({rc})")
         site = work / out.name
+        for sheet in site.rglob("*.css"):
+            text = sheet.read_text(encoding="utf-8")
+            sheet.write_text(FOREIGN_IMPORT.sub("", text), encoding="utf-8")
         sitemap = site / "sitemap.xml"
         sitemap.write_text(
             re.sub(r"\s*<lastmod>[^<]*</lastmod>", "", sitemap.read_text())
