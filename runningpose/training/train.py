@@ -8,6 +8,7 @@ __all__ = ['Check', 'HISTORY_EVERY', 'learning_rate', 'Processes', 'join_process
            'Saving', 'train']
 
 # %% ../../nbs/training/540_train.ipynb #c003
+import atexit
 import json
 import os
 import sys
@@ -71,6 +72,7 @@ def join_processes(
         return Processes(0, 1)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
     return Processes(dist.get_rank(), world)
 
 
@@ -476,4 +478,6 @@ def train(
     except KeyboardInterrupt:
         raise TrainingInterrupted(saving.what_is_kept(tr)) from None
     saving.keep_best(tr)
+    if tr.world > 1:
+        dist.barrier()  # a process that ends while gloo frees its last gradients is aborted
     return TrainingResult(tr.ema.eval(), pd.DataFrame(tr.history))
