@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_SAMPLES', 'MAX_SPREAD_M', 'MOST_SEGMENT', 'MOST_SIMILAR', 'NEAR_FRAMES', 'REACH_S', 'CUBIC_BRIDGE_S', 'CUBIC_S',
-           'ROUNDING_S', 'NO_PREDICTION', 'RelatedMarkers', 'distance_spread', 'related_markers', 'Gap', 'gap_at',
+           'ROUNDING_S', 'NO_PREDICTION', 'RelatedMarkers', 'distance_spread', 'related_markers', 'MarkerGap', 'gap_at',
            'predict_cubic', 'predict_rigid', 'predict_regression', 'Prediction', 'predict_marker', 'FilledGap',
            'FilledMarkers', 'fill_markers']
 
@@ -76,7 +76,7 @@ def _segment_of(marker: int, spread: np.ndarray, order: list[int]) -> list[int]:
 NEAR_FRAMES = 4  # frames on either side of a gap that are learned from
 
 
-class Gap(NamedTuple):
+class MarkerGap(NamedTuple):
     "Frames in which a marker is missing or in question, and the frames beside them"
 
     marker: int  # Index of the marker
@@ -106,17 +106,17 @@ def gap_at(
     marker: int,  # Index of the marker
     first: int,  # First frame of the gap
     stop: int,  # Frame after the last
-) -> Gap:  # The gap with the frames beside it
+) -> MarkerGap:  # The gap with the frames beside it
     "A gap and the frames beside it in which the marker was seen"
     seen = np.flatnonzero(~np.isnan(position[:, marker]).any(-1))
     before, after = seen[seen < first][-NEAR_FRAMES:], seen[seen >= stop][:NEAR_FRAMES]
-    return Gap(marker, first, stop, np.r_[before, after])
+    return MarkerGap(marker, first, stop, np.r_[before, after])
 
 # %% ../../nbs/data/322_marker_gaps.ipynb #682885ee
 def predict_cubic(
     time: np.ndarray,  # s, shape (T,)
     position: np.ndarray,  # Markers, m, NaN = missing, shape (T, K, 3)
-    gap: Gap,  # The frames wanted
+    gap: MarkerGap,  # The frames wanted
 ) -> np.ndarray | None:  # m, shape (frames, 3); None with fewer than two frames beside the gap
     "A marker from its own frames near the gap"
     if len(gap.near) < 2:
@@ -126,7 +126,7 @@ def predict_cubic(
 # %% ../../nbs/data/322_marker_gaps.ipynb #4c8d9414
 def predict_rigid(
     position: np.ndarray,  # Markers, m, NaN = missing, shape (T, K, 3)
-    gap: Gap,  # The frames wanted
+    gap: MarkerGap,  # The frames wanted
     segment: list[int],  # Markers of its segment
 ) -> np.ndarray | None:  # m, shape (frames, 3); None where fewer than three of them were seen
     "A marker from three or more of its segment (Kabsch 1976)"
@@ -152,7 +152,7 @@ CUBIC_BRIDGE_S = 0.1  # up to this length the ends are bridged by a cubic, beyon
 def predict_regression(
     time: np.ndarray,  # s, shape (T,)
     position: np.ndarray,  # Markers, m, NaN = missing, shape (T, K, 3)
-    gap: Gap,  # The frames wanted
+    gap: MarkerGap,  # The frames wanted
     similar: list[int],  # Markers that move like it
 ) -> np.ndarray | None:  # m, shape (frames, 3); None where there is too little to learn from
     "A marker from those that move like it"
@@ -188,7 +188,7 @@ NO_PREDICTION = Prediction(None, None)
 def predict_marker(
     time: np.ndarray,  # s, shape (T,)
     position: np.ndarray,  # Markers, m, NaN = missing, shape (T, K, 3)
-    gap: Gap,  # The frames wanted
+    gap: MarkerGap,  # The frames wanted
     related: RelatedMarkers,  # Which markers move with which
     max_gap: float = 0.1,  # Longest gap that the cubic may close alone, s
     max_guess: float = 0.5,  # Longest gap that other markers may close, s
@@ -209,7 +209,7 @@ def predict_marker(
 
 
 def _predict_from_others(
-    time: np.ndarray, position: np.ndarray, gap: Gap, related: RelatedMarkers
+    time: np.ndarray, position: np.ndarray, gap: MarkerGap, related: RelatedMarkers
 ) -> Prediction:
     "The regression or, failing that, the rigid segment; nothing if the whole limb is missing"
     similar, segment = related.similar[gap.marker], related.segment[gap.marker]

@@ -15,7 +15,7 @@ import xarray as xr
 
 from runningpose.data.marker_gaps import (
     FilledGap,
-    Gap,
+    MarkerGap,
     RelatedMarkers,
     fill_markers,
     gap_at,
@@ -75,13 +75,17 @@ def confirm_spikes(
     return confirmed
 
 
-def _has_sides(gap: Gap) -> bool:
+def _has_sides(gap: MarkerGap) -> bool:
     "Whether a cubic has two frames on either side; beyond the last point it predicts nothing"
     return len(gap.before) > 1 and len(gap.after) > 1
 
 
 def _distance_from_predictions(
-    time: np.ndarray, position: np.ndarray, trusted: np.ndarray, gap: Gap, related: RelatedMarkers
+    time: np.ndarray,
+    position: np.ndarray,
+    trusted: np.ndarray,
+    gap: MarkerGap,
+    related: RelatedMarkers,
 ) -> np.ndarray:
     "Distance of a marker from the nearest of its predictions, m, shape (frames,); 0 without any"
     segment, similar = related.segment[gap.marker], related.similar[gap.marker]
@@ -98,7 +102,7 @@ def _distance_from_predictions(
     return np.min(distances, 0) if distances else np.zeros(len(gap.frames))
 
 # %% ../../nbs/data/325_marker_repair.ipynb #d0a1c286
-def _leap(time: np.ndarray, position: np.ndarray, gap: Gap) -> np.ndarray:
+def _leap(time: np.ndarray, position: np.ndarray, gap: MarkerGap) -> np.ndarray:
     "How far a marker has left its own path, m, shape (frames, 3); NaN where it cannot be told"
     if not _has_sides(gap):
         return np.full((len(gap.frames), 3), np.nan)
@@ -106,7 +110,7 @@ def _leap(time: np.ndarray, position: np.ndarray, gap: Gap) -> np.ndarray:
 
 
 def _moved_together(
-    time: np.ndarray, position: np.ndarray, trusted: np.ndarray, gap: Gap, similar: list[int]
+    time: np.ndarray, position: np.ndarray, trusted: np.ndarray, gap: MarkerGap, similar: list[int]
 ) -> np.ndarray:
     "Frames in which another marker has left its path by nearly as much in the same direction"
     own = _leap(time, position, gap)
@@ -119,7 +123,7 @@ def _moved_together(
 
 
 def _at_usual_distance(
-    position: np.ndarray, trusted: np.ndarray, gap: Gap, similar: list[int], tolerance: float
+    position: np.ndarray, trusted: np.ndarray, gap: MarkerGap, similar: list[int], tolerance: float
 ) -> np.ndarray:
     "Frames in which a marker is as far from two of the three most similar as it usually is"
     agreeing = np.zeros(len(gap.frames), int)

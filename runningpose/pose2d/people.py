@@ -7,8 +7,8 @@ __all__ = ['DUPLICATE_DISTANCE', 'MIN_SCORE', 'START_SCORE', 'FARTHEST', 'POSITI
            'COAST_S', 'MISS_COST', 'IMPOSSIBLE', 'SIZE_SD', 'POSE_SD', 'POSE_MEMORY_S', 'SIZE_GAIN', 'MAX_JOIN_S',
            'END_S', 'JOIN_COST', 'MIN_TRACK_S', 'MIN_CONFIDENT_SHARE', 'People', 'FrameDetections', 'people_from',
            'mirrored', 'box_heights', 'box_areas', 'intersection_areas', 'box_overlap', 'walking_figure',
-           'SyntheticPeople', 'synthetic_people', 'pose_distance', 'distinct', 'trunk_centres', 'Motion', 'motion_at',
-           'link_people']
+           'SyntheticPeople', 'synthetic_people', 'pose_distance', 'distinct', 'trunk_centres', 'TrackMotion',
+           'motion_at', 'link_people']
 
 # %% ../../nbs/pose2d/400_people.ipynb #21297adf
 from collections.abc import Iterable
@@ -383,7 +383,7 @@ END_S = 0.3  # part of a track from which the motion at its end is read, s
 JOIN_COST = 6.0  # cost of leaving a track without a continuation
 
 
-class Motion(NamedTuple):
+class TrackMotion(NamedTuple):
     "Where a person is and how the person moves"
 
     place: np.ndarray  # px, shape (2,)
@@ -394,13 +394,13 @@ def motion_at(
     time: np.ndarray,  # Times of detections, s, shape (n,)
     centre: np.ndarray,  # Places, px, shape (n, 2)
     when: float,  # Time of the first or last detection, s
-) -> Motion:  # A line through the nearest 0.3 s; at rest if there is too little
+) -> TrackMotion:  # A line through the nearest 0.3 s; at rest if there is too little
     "Place and velocity at one end of a track"
     near = abs(time - when) <= END_S
     if near.sum() < 3 or np.ptp(time[near]) < 1e-3:
-        return Motion(centre[abs(time - when).argmin()], np.zeros(2))
+        return TrackMotion(centre[abs(time - when).argmin()], np.zeros(2))
     velocity, place = np.polyfit(time[near] - when, centre[near], 1)
-    return Motion(place, velocity)
+    return TrackMotion(place, velocity)
 
 
 class _Course(NamedTuple):

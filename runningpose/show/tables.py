@@ -6,7 +6,7 @@
 __all__ = ['LOW_CONFIDENCE', 'NOTABLE_PENALTY', 'UNIT_NAMES', 'NUMERIC_COLUMNS', 'METRIC_HEAD', 'STEP_COLUMNS', 'MAX_ROWS',
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_penalties', 'value_class', 'value_notes', 'value_cell', 'difference_cell', 'definition', 'name_cell',
-           'usual_range', 'as_double_support', 'metric_row', 'metrics_notes', 'metrics_table', 'rows_note',
+           'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes', 'metrics_table', 'rows_note',
            'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
@@ -224,7 +224,7 @@ METRIC_HEAD = [
 ]
 
 
-def metric_row(
+def metric_table_row(
     metric: str,  # Name of a metric
     rows: pd.DataFrame,  # Its rows: right, left or both
     comparison: pd.DataFrame,  # What `symmetry` gives
@@ -284,7 +284,7 @@ def metrics_table(
     comparison = symmetry(metrics)
     penalties = attrs.get("reasons", {})
     rows = [
-        metric_row(name, group, comparison, penalties)
+        metric_table_row(name, group, comparison, penalties)
         for name, group in metrics.groupby("metric", sort=False)
     ]
     any_norm = metrics.norm_low.notna().any()

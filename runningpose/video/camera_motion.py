@@ -6,7 +6,8 @@
 __all__ = ['CELL_PX', 'MARGIN_PX', 'LEAST_EIGENVALUE', 'WINDOW_PX', 'LEAST_SPREAD', 'LEAST_SPREAD_MOVING', 'LEAST_MOVING',
            'FEWEST_CORNERS', 'PAN', 'DRIFT', 'SHAKE', 'ZOOM', 'ROLL', 'SMOOTH_S', 'LEAST_KNOWN', 'LEAST_TRUST',
            'TRUST_RATE', 'INHERITED_TRUST', 'TOLERANCE_CELLS', 'FEWEST_LEFT', 'FARTHEST', 'corners', 'Agreement',
-           'agreement', 'background', 'CameraTrack', 'MovingCamera', 'judge', 'CameraMotion', 'camera_motion']
+           'background_agreement', 'background', 'CameraTrack', 'MovingCamera', 'judge', 'CameraMotion',
+           'camera_motion']
 
 # %% ../../nbs/video/280_camera_motion.ipynb #ae3f1383
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Agreement(NamedTuple):
     follows: np.ndarray  # Which corners do, shape (n,)
 
 
-def agreement(
+def background_agreement(
     before: np.ndarray,  # Corners in the key frame, px, shape (n, 2)
     now: np.ndarray,  # The same now
     tolerance: float,  # How far a corner may be off, px
@@ -90,7 +91,7 @@ def background(
 ) -> Agreement:  # map, follows
     "The motion of the background among that of everything"
     weight = np.ones(len(before)) if weight is None else weight
-    first = agreement(before, now, tolerance)
+    first = background_agreement(before, now, tolerance)
     if first.map is None:
         return first
     second = _second_group(before, now, tolerance, first)
@@ -118,7 +119,7 @@ def _second_group(
 ) -> Agreement:
     "What agrees among the corners that do not follow the first group"
     others = ~first.follows
-    m, rest = agreement(before[others], now[others], tolerance)
+    m, rest = background_agreement(before[others], now[others], tolerance)
     follows = np.zeros(len(before), bool)
     follows[others] = rest
     return Agreement(m, follows)
