@@ -24,7 +24,7 @@ PLACES = {
     "video.camera_motion": "camera_motion",
     "files.weights": "fetch find WeightsError",
     "files.opensim": "save_mot load_trc save_trc",
-    "files.text": "FormatError",
+    "inputs": "FormatError regular_file reading",
     "files.archives": "read_archive",
     "data.thesis_2d_files": "save_data_2d load_data_2d",
     "data.c3d": "save_c3d",
