@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    "A report of the synthetic runner, with a film beside it"
+    "A report of the synthetic runner, with a video beside it"
     d = tmp_path_factory.mktemp("report")
     run = synthetic_runner(3.0, seconds=4, treadmill=True, fps=30)
     t = run.pose.time.values
@@ -152,7 +152,7 @@ def test_app(browser, tmp_path):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     bad = tmp_path / "bad.mp4"
-    bad.write_text("no film")
+    bad.write_text("not a video")
     code = f"from runningpose.cli.app import runningpose_app as a; a(port={port}, no_browser=True)"
     app = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -170,11 +170,11 @@ def test_app(browser, tmp_path):
         said = pg.inner_text(".toast-wrap")
         assert "bad.mp4" in said and "cannot be read" in said
         two = [browser.new_page() for _ in range(2)]
-        film = tmp_path / "walk.mp4"
-        shutil.copy(fetch("sample", progress=False), film)
+        video = tmp_path / "walk.mp4"
+        shutil.copy(fetch("sample", progress=False), video)
         for p in two:
             p.goto(f"http://127.0.0.1:{port}")
-            p.set_input_files("#video input[type=file]", str(film))
+            p.set_input_files("#video input[type=file]", str(video))
             p.wait_for_selector("img", timeout=20_000)
         for p in two:
             p.click("#go")

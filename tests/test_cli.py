@@ -50,8 +50,8 @@ def complains(folder, *args, about, command="runningpose", **env):
     return said[0]
 
 
-def film(path, frames=30, size=(640, 360), seed=0):
-    "A film with noise and nobody in it"
+def video(path, frames=30, size=(640, 360), seed=0):
+    "A video with noise and nobody in it"
     rng = np.random.default_rng(seed)
     with VideoWriter(path, *size, 30) as w:
         for _ in range(frames):
@@ -83,11 +83,11 @@ def test_audio_only(tmp_path):
 
 
 def test_one_frame(tmp_path):
-    complains(tmp_path, film(tmp_path / "still.mp4", 1), "--out", tmp_path / "o", about="frame")
+    complains(tmp_path, video(tmp_path / "still.mp4", 1), "--out", tmp_path / "o", about="frame")
 
 
 def test_truncated(tmp_path):
-    f = film(tmp_path / "whole.mp4", 60)
+    f = video(tmp_path / "whole.mp4", 60)
     data = f.read_bytes()
     f.unlink()
     g = tmp_path / "cut.mp4"
@@ -99,7 +99,7 @@ def test_truncated(tmp_path):
 
 
 def test_unwritable_folder(tmp_path):
-    f = film(tmp_path / "a.mp4")
+    f = video(tmp_path / "a.mp4")
     (tmp_path / "file").write_text("")
     complains(tmp_path, f, "--out", tmp_path / "file", about="is a file")
     complains(tmp_path, f, "--out", tmp_path / "file" / "below", about="below")
@@ -111,7 +111,7 @@ def test_unwritable_folder(tmp_path):
 def test_box_is_checked(tmp_path):
     complains(
         tmp_path,
-        film(tmp_path / "a.mp4"),
+        video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         "--box",
@@ -128,7 +128,7 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
     )
     said = complains(
         tmp_path,
-        film(tmp_path / "a.mp4"),
+        video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         about="RUNNINGPOSE_WEIGHTS",
@@ -153,7 +153,7 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
 def test_slow_motion_is_filmed_faster(tmp_path):
     complains(
         tmp_path,
-        film(tmp_path / "a.mp4"),
+        video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         "--real-fps",
@@ -163,8 +163,8 @@ def test_slow_motion_is_filmed_faster(tmp_path):
 
 
 @needs_weights
-def test_nobody_in_the_film(tmp_path):
-    complains(tmp_path, film(tmp_path / "empty.mp4"), "--out", tmp_path / "o", about="no person")
+def test_nobody_in_the_video(tmp_path):
+    complains(tmp_path, video(tmp_path / "empty.mp4"), "--out", tmp_path / "o", about="no person")
 
 
 @needs_weights
@@ -221,7 +221,7 @@ def test_infer_video_mistakes(tmp_path):
 
     (tmp_path / "empty").mkdir()
     (tmp_path / "clips").mkdir()
-    film(tmp_path / "clips" / "a.mov", 3)
+    video(tmp_path / "clips" / "a.mov", 3)
     (tmp_path / "bad").mkdir()
     for n in ("x.mp4", "y.mp4"):
         (tmp_path / "bad" / n).write_text("no video")
