@@ -193,7 +193,7 @@ def detection_caveats(
     if (n := kp2d.attrs.get("clean_swapped", 0)) > 0.05 * frames:
         hint = "" if kp2d.attrs.get("clean_mirrored") else "; --mirror makes this safer"
         yield f"Left and right legs were exchanged in {n} frames and put right{hint}."
-    if (n := kp2d.attrs.get("clean_apart", 0)) > 0.2 * frames:
+    if (n := kp2d.attrs.get("clean_single_pass", 0)) > 0.2 * frames:
         yield f"The mirrored pass saw nobody, or somebody else, in {n} frames."
     unseen = np.isnan(pose_arrays(raw)[0]).all((1, 2)).mean()
     if unseen > 0:
