@@ -1,5 +1,5 @@
-"""What a user meets on the command line: every mistake is one sentence, exit code 2, and nothing
-left behind.
+"""Mistakes on the command line: each gives one sentence and exit code 2, and leaves nothing
+behind.
 """
 
 import os
@@ -40,14 +40,14 @@ def run(*args, command="runningpose", cwd=None, **env):
 
 
 def complains(folder, *args, about, command="runningpose", **env):
-    "The command fails in one sentence that names the trouble, and leaves only what was there"
+    "The command fails with one sentence that names the problem, and leaves no new files"
     before = sorted(folder.rglob("*"))
     r = run(*args, command=command, **env)
     assert r.returncode == 2, r.stderr
-    said = [s for s in r.stderr.splitlines() if s.startswith(f"{command}: ")]
-    assert len(said) == 1 and about in said[0] and "Traceback" not in r.stderr, r.stderr
+    messages = [s for s in r.stderr.splitlines() if s.startswith(f"{command}: ")]
+    assert len(messages) == 1 and about in messages[0] and "Traceback" not in r.stderr, r.stderr
     assert sorted(folder.rglob("*")) == before
-    return said[0]
+    return messages[0]
 
 
 def video(path, frames=30, size=(640, 360), seed=0):
@@ -126,7 +126,7 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
         str(tmp_path_factory.mktemp("home")),
         str(tmp_path_factory.mktemp("weights")),
     )
-    said = complains(
+    message = complains(
         tmp_path,
         video(tmp_path / "a.mp4"),
         "--out",
@@ -147,7 +147,7 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
         PATH="",
     )
     for way in ("RUNNINGPOSE_WEIGHTS", "cache", "https://", "mediapipe"):
-        assert way in said
+        assert way in message
 
 
 def test_slow_motion_is_filmed_faster(tmp_path):
@@ -172,7 +172,7 @@ def test_nobody_in_the_video(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted(tmp_path, how):
-    "An interrupted run leaves no folder that looks finished"
+    "An interrupted run leaves no folder that looks complete"
     p = subprocess.Popen(
         [
             BIN,
@@ -262,7 +262,7 @@ def test_prepare_data_2d_mistakes(tmp_path):
 
 @needs_weights
 @needs_sample
-def test_the_two_commands_of_the_original(tmp_path):
+def test_the_two_commands_of_the_thesis_code(tmp_path):
     "A folder with a good video and a bad one, then the data set, read as VideoPose3D reads it"
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad.mp4").write_text("no video")

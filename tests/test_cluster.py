@@ -1,4 +1,4 @@
-"""A batch on a Dask cluster of two workers, one of which is killed on the way; skipped without
+"""A batch on a Dask cluster of two workers, one of which is killed during it; skipped without
 Dask or without weights.
 """
 
