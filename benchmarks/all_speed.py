@@ -1,15 +1,14 @@
-"""Every measure of speed, one after the other, written into benchmarks/README.md: run it with
-nothing else running.
+"""Run all speed benchmarks one after the other and write their output into benchmarks/README.md; run
+it on an idle machine.
 """
 
 import os
-import platform
 import re
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
+from clips import machine
 from fastcore.script import call_parse
 
 HERE = Path(__file__).resolve().parent
@@ -17,16 +16,8 @@ RUNS = ("bench_main.py --frames 480 --rounds 1", "bench_live.py", "lifting.py")
 BEGIN, END = "<!-- all_speed.py -->", "<!-- end of all_speed.py -->"
 
 
-def cpu():
-    "Name of the processor"
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next(
-        (n.split(":")[1].strip() for n in lines if n.startswith("model name")), platform.processor()
-    )
-
-
-def one(line):
-    "What a script prints; RuntimeError if it fails"
+def output_of(line):
+    "Output of a script; RuntimeError if it fails"
     r = subprocess.run(
         [sys.executable, *line.split()],
         cwd=HERE,
@@ -36,19 +27,17 @@ def one(line):
     )
     if r.returncode:
         raise RuntimeError(f"{line} failed: {r.stderr.strip().splitlines()[-1]}")
-    return re.sub(r"/tmp/[^\s',)]+", "film.mp4", r.stdout).strip()
+    return re.sub(r"/tmp/[^\s',)]+", "video.mp4", r.stdout).strip()
 
 
 @call_parse
 def main():
     "Measure and write"
-    parts = [
-        f"{date.today()}, {cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}."
-        " Written by `all_speed.py`."
-    ]
+    m = machine()
+    parts = [f"{m['date']}, {m['cpu']}, {m['cores']} cores, Python {m['python']}."]
     for line in RUNS:
         print(line, flush=True)
-        parts.append(f"`{line}`\n\n```\n{one(line)}\n```")
+        parts.append(f"`{line}`\n\n```\n{output_of(line)}\n```")
     f = HERE / "README.md"
     text = f.read_text()
     new = "\n\n".join(parts)

@@ -3,15 +3,13 @@
     python benchmarks/bench_2d.py /path/to/venv/bin/python [--rounds 5] [--threads 2]
 
 The venv holds mediapipe==0.10.21 with pose_landmark_heavy.tflite in its modules/pose_landmark (see
-compare_mediapipe.py). Frames
-76 to 195 of the sample clip are written as 1920x1080 H.264, four times there and back, 480 frames.
-Every round times, one after the
-other, RunningPose and MediaPipe (model_complexity 2 and 1, frames from OpenCV), with heavy and with
-full. Ours is the whole of
-`infer_blazepose`: decoding, finding, following, looking around, choosing. Loading the networks does
-not count. What counts is the median
-of the ratios within a round: other programs on the machine slow both sides of a ratio. The goal is
-1.4 x MediaPipe for both.
+compare_mediapipe.py). Frames 76 to 195 of the sample clip are written as 1920x1080 H.264, four
+times forward and backward, 480 frames. Every round times RunningPose and MediaPipe
+(model_complexity 2 and 1, frames from OpenCV) one after the other, with heavy and with full. On our
+side it times all of `infer_blazepose`: decoding, detection, tracking, detection passes and
+selection; loading the networks does not count. The result is the median of the ratios within a
+round, because other programs on the machine slow both sides of a ratio. The goal is 1.4 x MediaPipe
+for both.
 """
 
 import argparse
@@ -26,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-WOMAN = (1270, 430, 360, 600)  # around her in the first frame of the film: x, y, width, height, px
+WOMAN = (1270, 430, 360, 600)  # box of the woman in the first frame: x, y, width, height, px
 NAMES = ("heavy", "mediapipe heavy", "full", "mediapipe full")
 MEDIAPIPE_SIDE = """
 import sys, time, cv2, numpy as np, mediapipe as mp
@@ -41,7 +39,7 @@ print(n/(time.perf_counter()-t), seen, (time.process_time()-c)/n*1e3)
 
 
 def hd_clip(path, times=4):
-    "Frames 76 to 195 of the sample clip, 1920x1080, there and back"
+    "Frames 76 to 195 of the sample clip, 1920x1080, forward and backward"
     from runningpose.files.weights import fetch
     from runningpose.video.reader import Clip
     from runningpose.video.writer import VideoWriter
@@ -55,16 +53,16 @@ def hd_clip(path, times=4):
 
 def ours(clip, model, threads):
     "Frames a second, frames with a person, CPU ms a frame"
-    from runningpose.pose2d import search as around
+    from runningpose.pose2d import search
     from runningpose.video.reader import Clip
 
-    net, clip = around.BlazePose(model, threads), Clip(clip)
-    make, around.BlazePose = around.BlazePose, lambda *_: net
+    net, clip = search.BlazePose(model, threads), Clip(clip)
+    make, search.BlazePose = search.BlazePose, lambda *_: net
     t, c, n = time.perf_counter(), time.process_time(), len(clip)
     try:
-        ds = around.infer_blazepose(clip, WOMAN, model=model, threads=threads)
+        ds = search.infer_blazepose(clip, WOMAN, model=model, threads=threads)
     finally:
-        around.BlazePose = make
+        search.BlazePose = make
     return (
         n / (time.perf_counter() - t),
         n - ds.attrs["frames_lost"],
@@ -81,7 +79,7 @@ def theirs(clip, code, python, level):
 
 
 def parts(clip):
-    "CPU ms a frame of reading alone, and of reading with the cut-out"
+    "CPU ms a frame of reading alone, and of reading with the crop"
     from runningpose.pose2d.blazepose import Roi, roi_matrix
     from runningpose.video.reader import Clip
 
@@ -137,7 +135,7 @@ def main():
     for n, v in zip(NAMES, np.median(r, axis=0), strict=True):
         print(f"{n:18} {v[0]:6.1f} frames/s, {v[2]:6.1f} CPU ms a frame (medians)")
     print(
-        f"CPU ms a frame: decoding {read:.1f}, cut-out from the planes {warp - read:.1f}"
+        f"CPU ms a frame: decoding {read:.1f}, crop from the planes {warp - read:.1f}"
         f" (converting all of the frame: {rgb - read:.1f})"
     )
     print(

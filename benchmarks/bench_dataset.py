@@ -1,5 +1,5 @@
-"""A data set of 1,000 generated trials: built with a damaged file among them, interrupted, gone on
-with, and iterated; seconds, and the most memory held.
+"""A data set of 1,000 generated trials, one file of them damaged: built, killed on the way,
+resumed, and read; seconds, and peak memory.
 """
 
 import argparse
@@ -43,7 +43,8 @@ def generate(lab, n):
     (lab / "P00" / "damaged.tsv").write_bytes(whole.read_bytes()[:5000])
 
 
-def held():
+def peak_memory():
+    "Peak resident memory of this process, MB"
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -51,8 +52,8 @@ def build(lab, out):
     t = time.time()
     m = build_dataset(lab, out, progress=True)
     print(
-        f"build: {len(m['trials'])} trials in {time.time() - t:.0f} s, {m['reused']} of them there"
-        f" before, {len(m['failed'])} failed, at most {held():.0f} MB held",
+        f"build: {len(m['trials'])} trials in {time.time() - t:.0f} s, {m['reused']} of them taken"
+        f" over, {len(m['failed'])} failed, peak {peak_memory():.0f} MB",
         flush=True,
     )
     t = time.time()
@@ -64,7 +65,7 @@ def build(lab, out):
     b = time.time()
     print(
         f"read: {frames} frames of {len(ds)} trials in {a - t:.0f} s, 2000 windows in {b - a:.1f}"
-        f" s, at most {held():.0f} MB held",
+        f" s, peak {peak_memory():.0f} MB",
         flush=True,
     )
 

@@ -1,5 +1,5 @@
-"""Live: frames a second of 2D, streaming 3D, drawing and recording on 1080p film, as fast as it
-goes and in real time.
+"""Live: frames per second of 2D, streaming 3D, drawing and recording on 1080p video, unpaced and in
+real time.
 """
 
 import tempfile
@@ -15,12 +15,12 @@ from runningpose.video.reader import probe, read_frames
 from runningpose.video.writer import VideoWriter
 
 
-def at_1080(film, out, frames):
-    "The sample clip, scaled to 1080p, as often as it takes"
+def at_1080(video, out, frames):
+    "The sample clip, scaled to 1080p and repeated up to a number of frames"
     with VideoWriter(out, 1920, 1080, 30) as w:
         n = 0
         while n < frames:
-            for f in read_frames(film, start=2.53, end=6.6):
+            for f in read_frames(video, start=2.53, end=6.6):
                 w.write(np.ascontiguousarray(cv2.resize(f.rgb(), (1920, 1080))))
                 n += 1
                 if n >= frames:
@@ -30,20 +30,21 @@ def at_1080(film, out, frames):
 
 @call_parse
 def main(
-    frames: int = 600,  # Length of the film
+    frames: int = 600,  # Length of the video
     model: str = "full",  # Model of BlazePose
-    goal: float = 25,  # Frames a second
+    goal: float = 25,  # Frames per second
 ):
-    "Print the rate as a ratio to the goal, and what is dropped in real time"
+    "Print the rate as a ratio to the goal, and the frames dropped in real time"
     with tempfile.TemporaryDirectory() as d:
-        film = at_1080(fetch("sample"), Path(d) / "film.mp4", frames)
-        print(f"{probe(film).frames} frames of 1080p")
+        video = at_1080(fetch("sample"), Path(d) / "video.mp4", frames)
+        print(f"{probe(video).frames} frames of 1080p")
         for real in (False, True):
             r = run_live(
-                film, Path(d) / f"live{real}", model=model, real_time=real, say=lambda s: None
+                video, Path(d) / f"live{real}", model=model, real_time=real, announce=lambda s: None
             )
+            rate = r["frames_per_second"]
             print(
-                "real time" if real else "as fast as it goes",
-                r,
-                f"= {r['frames_per_second'] / goal:.2f} of the goal",
+                f"{'real time' if real else 'unpaced'}: {model}, {r['frames']} frames,"
+                f" {r['dropped']} dropped, {rate:.1f} frames/s = {rate / goal:.2f} of the goal of"
+                f" {goal:g}, 3D {r['delay']:.2f} s late"
             )

@@ -1,4 +1,4 @@
-"Peak memory of the main job on a short and on a long film: it must not grow with the length."
+"Peak memory of the main job on a short and on a long video: it must hardly grow with the length."
 
 import subprocess
 import sys
@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 
 import psutil
-from clips import BOX, walking_film
+from clips import BOX, walking_video
 from fastcore.script import call_parse
 
 from runningpose.video.reader import probe
 
 
-def peak(film, out, model):
+def peak(video, out, model):
     "Peak resident memory of the command and its children, MB"
     cmd = [
         Path(sys.executable).parent / "runningpose",
-        film,
+        video,
         "--out",
         out,
         "--box",
@@ -46,18 +46,18 @@ def peak(film, out, model):
 
 @call_parse
 def main(
-    minutes: float = 20,  # Length of the long film
+    minutes: float = 20,  # Length of the long video
     model: str = "full",  # Model of the detector
-    folder: str = None,  # Where the films are kept; a temporary folder when not given
+    folder: str = None,  # Where the videos are kept; a temporary folder when not given
 ):
     "Peak memory at 1/20 of the length and at full length"
     with tempfile.TemporaryDirectory() as d:
         res = {}
         for m in (minutes / 20, minutes):
-            film = walking_film(Path(folder or d) / f"walk_{m:g}_min.mp4", round(m * 60 * 30))
-            n = probe(film).frames
+            video = walking_video(Path(folder or d) / f"walk_{m:g}_min.mp4", round(m * 60 * 30))
+            n = probe(video).frames
             t = time.time()
-            res[m] = peak(film, Path(d) / "out", model)
+            res[m] = peak(video, Path(d) / "out", model)
             print(
                 f"{n / 1800:.1f} min, {n} frames: peak {res[m]:.0f} MB, {n / (time.time() - t):.1f}"
                 " frames/s",

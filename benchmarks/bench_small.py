@@ -1,18 +1,16 @@
-"""How small a person may be: a walking woman shrunk onto real pictures full of trees, windows and
-walls.
+"""The smallest person that is found: a walking woman shrunk onto real pictures full of trees,
+windows and walls.
 
     python benchmarks/bench_small.py [--model heavy] [--frames 60]
 
 She is cut out of the sample clip (frames 76 to 195), scaled to 0.47, 0.25, 0.12 and 0.06 of the
-height of a 1920x1080 picture, and put
-onto three backgrounds made of the empty scene of the same clip (all of it, its left part, its
-middle, each as large as the whole
-picture), so that nobody else is in view (a man in a far doorway is painted over).
-The films are H.264 and go through `infer_blazepose` without any hint. A frame counts as found
-when the middle of the landmarks is within 25 % of her height of the true one, and the height is
-within 25 %; the truth is what heavy
-sees in the original clip, scaled. A frame with a pose elsewhere is false. Goals: 95, 95, 90 and 80
-% found. Last, the scenes without her.
+height of a 1920x1080 picture, and put onto three backgrounds made of the empty scene of the same
+clip (all of it, its left part, its middle, each scaled to the whole picture), so that nobody else
+is in view (a man in a far doorway is painted over). The videos are H.264 and go through
+`infer_blazepose` without any hint. A frame counts as found when the middle of the landmarks is
+within 25 % of her height of the true one, and the height is within 25 %; the truth is the output of
+heavy on the full-size clip, scaled. A frame with a pose elsewhere counts as false. Goals: 95, 95,
+90 and 80 % found. Last, the scenes without her.
 """
 
 import argparse
@@ -50,8 +48,8 @@ LIMBS = [
 
 
 def scene_and_walk(frames):
-    """The empty scene, and for each frame of the walk the picture, how much of it is her (0..1),
-    and her points (33, 2)
+    """The empty scene, and for each frame of the walk the picture, her mask (0..1) and her points
+    (33, 2)
     """
     from runningpose.files.weights import fetch
     from runningpose.pose2d.search import infer_blazepose
@@ -83,7 +81,7 @@ def scene_and_walk(frames):
     return scene, walk
 
 
-def film(path, scene, walk, part, size):
+def write_scene(path, scene, walk, part, size):
     "Write her, `size` of the height, walking over a part of the scene; her points"
     from runningpose.video.writer import VideoWriter
 
@@ -115,8 +113,8 @@ def judge(got, truth):
 
     seen = ~np.isnan(got[:, 0, 0])
     h = np.ptp(truth[..., 1], axis=1)
-    tall = np.ptp(got[..., 1], axis=1)
-    ok = seen & (np.hypot(*(mid(got) - mid(truth)).T) < 0.25 * h) & (abs(tall / h - 1) < 0.25)
+    height = np.ptp(got[..., 1], axis=1)
+    ok = seen & (np.hypot(*(mid(got) - mid(truth)).T) < 0.25 * h) & (abs(height / h - 1) < 0.25)
     return ok, seen & ~ok
 
 
@@ -126,7 +124,7 @@ def main():
     )
     a.add_argument("--model", default="heavy", choices=("heavy", "full"))
     a.add_argument("--frames", type=int, default=60)
-    a.add_argument("--keep", help="folder to keep the films in")
+    a.add_argument("--keep", help="folder to keep the videos in")
     a = a.parse_args()
     from runningpose.pose2d.search import infer_blazepose
     from runningpose.poses import pose_arrays
@@ -139,7 +137,7 @@ def main():
         for part in PARTS:
             for size in GOALS:
                 path = Path(a.keep or tmp) / f"{part}_{size}.mp4"
-                truth, back = film(path, scene, walk, part, size)
+                truth, back = write_scene(path, scene, walk, part, size)
                 t = time.process_time()
                 ds = infer_blazepose(Clip(path), model=a.model, raw=True)
                 ok, false = judge(pose_arrays(ds)[0], truth)

@@ -1,7 +1,6 @@
-"""Do OpenSim's own readers get our files right? Two steps, because OpenSim lives in an environment
-of its own (`pip install opensim`):
-`python benchmarks/check_opensim.py write FOLDER` here, `python benchmarks/check_opensim.py read
-FOLDER` there.
+"""Check that OpenSim's own readers read our files correctly. Two steps, because OpenSim needs an
+environment of its own (`pip install opensim`): `python benchmarks/check_opensim.py write FOLDER` in
+ours, `python benchmarks/check_opensim.py read FOLDER` in that of OpenSim.
 """
 
 import json
@@ -10,7 +9,7 @@ from pathlib import Path
 
 
 def write(d):
-    "TRC and MOT of a synthetic runner, and what they should hold"
+    "Write TRC and MOT of a synthetic runner, and the values they must hold"
     from runningpose.files.opensim import save_mot, save_trc
     from runningpose.gait.angles import joint_angles
     from runningpose.synthetic import synthetic_runner
@@ -26,7 +25,7 @@ def write(d):
 
 
 def read(d):
-    "The same through OpenSim"
+    "Read them with OpenSim and print the largest differences"
     import opensim as osim
 
     truth = json.loads((d / "truth.json").read_text())

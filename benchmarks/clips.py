@@ -1,7 +1,10 @@
-"""Test films at 1080p, made from the sample clip: the woman walks forward and backward in time, so
-that she never jumps.
+"""Videos and facts that several benchmarks share: the rendered clips that the published figures
+belong to, a 1080p video of any length made from the sample clip, and the machine's name.
 """
 
+import os
+import platform
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
@@ -14,10 +17,31 @@ from runningpose.video.writer import VideoWriter
 SIZE, BOX = (1920, 1080), (1268, 434, 645, 645)  # Where she is in the first frame, px at 1080p
 
 
+def machine():
+    "The machine, the version of Python and the date, as every saved figure names them"
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    cpu = names[0] if names else platform.processor()
+    return dict(
+        date=str(date.today()),
+        cpu=cpu,
+        cores=os.cpu_count(),
+        python=platform.python_version(),
+    )
+
+
+def published_clips(folder):
+    "The 13 rendered clips of the published figures, in the order of their names"
+    return sorted(f for pattern in ("run*.mp4", "welk*.mp4") for f in Path(folder).glob(pattern))
+
+
 def one_turn(
     path,  # File to write
 ) -> int:  # Its length, frames
-    "Frames 76 to 195 forward and backward, 30 per second"
+    """Frames 76 to 195 of the sample clip, forward and then backward in time so that the woman
+    never jumps, at 30 frames/s
+    """
     seg = [f.rgb(*SIZE) for f in islice(read_frames(fetch("sample")), 76, 196)]
     turn = [*seg, *seg[-2:0:-1]]
     with VideoWriter(path, *SIZE, 30, crf=20, preset="veryfast") as w:
@@ -26,11 +50,11 @@ def one_turn(
     return len(turn)
 
 
-def walking_film(
+def walking_video(
     path,  # File to write
     frames: int,  # Length, frames at 30 per second, rounded up to whole turns
 ) -> Path:  # The file
-    "A 1080p H.264 film of any length, by copying the packets of one turn; an existing one is kept"
+    "A 1080p H.264 video of any length, by copying the packets of one turn; an existing one is kept"
     path = Path(path)
     turn = path.with_name("one_turn.mp4")
     if path.exists():

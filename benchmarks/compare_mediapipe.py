@@ -4,23 +4,21 @@
     table.json]
 
 The venv holds mediapipe==0.10.21 (see benchmarks/README.md); for the heavy model its
-pose_landmark_heavy.tflite must lie in
-mediapipe/modules/pose_landmark. Both sides read the same file: the sample clip, frames 76 to 195,
-everything but the walking
-woman painted black, so that both follow her. MediaPipe runs with smooth_landmarks=False. A
-difference is given as a percentage
-of her height (from the highest to the lowest landmark, median over the frames), in three ways:
+pose_landmark_heavy.tflite must lie in mediapipe/modules/pose_landmark. Both sides read the same
+file: frames 76 to 195 of the sample clip, with everything but the walking woman painted black, so
+that both track her. MediaPipe runs with smooth_landmarks=False. A difference is given as a
+percentage of her height (from the highest to the lowest landmark, median over the frames), in two
+ways:
 
-own track     each follows her by itself
-same cut-out  ours looks at the square that MediaPipe looked at: what the port is worth. A constant
-is taken out here: MediaPipe on a
-              CPU takes the corner of its cut-out for the centre of a pixel, which moves its points
-              by (k-1)/2 px where a pixel of the
-              cut-out is k px of the picture. Ours do not move: a mirrored clip gives mirrored
-              points, to 0.1 px in the median
+own track     each tracks her by itself
+same cut-out  ours uses the crop that MediaPipe used, which measures the port alone. A constant is
+              removed here: MediaPipe on a CPU takes the corner of its crop for the centre of a
+              pixel, which moves its points by (k-1)/2 px where a pixel of the crop is k px of the
+              picture. Ours do not move: a mirrored clip gives mirrored points, to 0.1 px in the
+              median
 
-The tracks differ a little because the squares do: a square moved by a few pixels moves the answers
-of the network.
+The tracks differ a little because the crops do: a crop moved by a few pixels changes the output of
+the network.
 """
 
 import argparse
@@ -73,18 +71,18 @@ def masked_clip(path):
 
 
 def follow(clip, model, rect):
-    """Our points, px, shape (T, 33, 2): of our own track, and in the squares MediaPipe looked at,
-    counted as it counts
+    """Our points, px, shape (T, 33, 2): of our own track, and in MediaPipe's crops with its pixel
+    convention
     """
     from runningpose.pose2d.blazepose import BlazePose, Roi
     from runningpose.pose2d.tracker import Follower
     from runningpose.pose2d.tracker import follow as track
     from runningpose.video.reader import Clip
 
-    film, net = Clip(clip), BlazePose(model)
-    own = track(Follower(net, film.fps), film.frames())[1]
+    video, net = Clip(clip), BlazePose(model)
+    own = track(Follower(net, video.fps), video.frames())[1]
     same = []
-    for i, f in enumerate(film.frames()):
+    for i, f in enumerate(video.frames()):
         q = net.landmarks(f, Roi(*rect[i - 1])) if i and not np.isnan(rect[i - 1]).any() else None
         same.append(
             np.full((33, 2), np.nan) if q is None else q[:33, :2] + (rect[i - 1][2] / 256 - 1) / 2

@@ -2,11 +2,11 @@
 of each point.
 """
 
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
+from clips import published_clips
 from fastcore.script import call_parse
 
 from runningpose.pose2d.backend import infer_video
@@ -17,11 +17,11 @@ LEG, ARM = ("knee", "ankle", "heel", "big_toe"), ("shoulder", "elbow", "wrist")
 SIDES = ("left", "right")
 
 
-def truth(film):
+def truth(video):
     """True points of the rig in the picture, px from the corner, {keypoint: (T, 2)}, and the
     height of the person there, px
     """
-    d = np.load(film.with_suffix(".npz"), allow_pickle=False)
+    d = np.load(video.with_suffix(".npz"), allow_pickle=False)
     names = [str(n) for n in d["joints"]]
     uv = (d["xyz"] @ d["R"].T + d["t"].reshape(3)) @ d["K"].T
     uv = uv[..., :2] / uv[..., 2:] + 0.5
@@ -34,8 +34,8 @@ def truth(film):
 
 
 def swapped(got, true, height):
-    """Frames in which the leg points fit the other leg better, where the legs are more than 5 % of
-    the height apart
+    """Frames in which the leg points fit the other leg better, of those with more than 5 % of the
+    height between the legs
     """
 
     def legs(p, sides):
@@ -79,7 +79,7 @@ def table(rows):
 
 
 def repeated(kp, n):
-    "The same frames again and again"
+    "The frames repeated up to n"
     pos, conf = pose_arrays(kp)
     k = -(-n // len(pos))
     return poses_dataset(
@@ -96,10 +96,10 @@ def main(
     % of body height)
     """
     rows = []
-    for film in sorted(Path(data).glob("*.mp4")):
-        true, height = truth(film)
+    for video in published_clips(data):
+        true, height = truth(video)
         raw, mirrored = (
-            infer_video(film, model=model, mirror=m, progress=False) for m in (False, True)
+            infer_video(video, model=model, mirror=m, progress=False) for m in (False, True)
         )
         for name, kp in (
             ("raw", raw),
@@ -111,7 +111,7 @@ def main(
             t = {k: v[:n] for k, v in true.items()}
             rows.append(
                 dict(
-                    clip=film.stem,
+                    clip=video.stem,
                     treatment=name,
                     frames=n,
                     swapped=int(swapped(got, t, height).sum()),

@@ -1,9 +1,9 @@
-"""Score the lifters that left one runner out, and write checkpoint/evaluation.json, which the
-notebook on evaluation and the model card show.
+"""Score the lifters that left one runner out, and write checkpoint/evaluation.json, which the page
+on evaluation, the README and the model card show.
 
 Every fold is scored with the points that three backends give, with white noise and with the
-measured errors of a detector; then under conditions
-that should not matter much: other frame rates, missing points, half precision, stature unknown.
+measured errors of a detector; then under other conditions: frame rates, missing points, half
+precision, unknown stature.
 """
 
 import json
@@ -47,8 +47,8 @@ def rounded(df):
 
 def fold(f, motions):
     "Tables of one fold: by keypoint set, and by condition"
-    who = load_checkpoint(f)[1].training["left_out"]
-    train, test = leave_out(motions, who)
+    person = load_checkpoint(f)[1].training["left_out"]
+    train, test = leave_out(motions, person)
     rows, cond = [], []
     base = summary(mean_pose_baseline(train, test)).MPJPE.iloc[0]
     for noise in (0.6, "measured"):
@@ -56,7 +56,7 @@ def fold(f, motions):
         s = summary(df).reset_index(drop=True)
         points = df.points.unique()
         rows += [
-            {"left out": who, "keypoints": p, "errors": str(noise), "mean pose": base}
+            {"left out": person, "keypoints": p, "errors": str(noise), "mean pose": base}
             | s.loc[i, list(ERROR_COLUMNS)].to_dict()
             for i, p in enumerate(points)
         ]
@@ -69,7 +69,7 @@ def fold(f, motions):
         df = evaluate(short, f, **(dict(lacks=("blazepose",)) | kw))
         cond.append(
             {
-                "left out": who,
+                "left out": person,
                 "condition": name,
                 "hips, knees, ankles": np.average(df[JOINTS].mean(axis=1), weights=df.frames),
             }
@@ -79,7 +79,7 @@ def fold(f, motions):
         columns=["subject", "clip", "view", "points", "frames", *ERROR_COLUMNS]
     ).mean()
     detail = {
-        "left out": who,
+        "left out": person,
         "joints": joints.round(1).to_dict(),
         "clips": white.groupby("clip").MPJPE.mean().round(1).to_dict(),
         "views": white.groupby("view").MPJPE.mean().round(1).to_dict(),
@@ -108,7 +108,7 @@ def main(
     facts = dict(
         date=str(date.today()),
         unit="mm, mm/s (velocity), degrees (knee, hip, ankle, trunk)",
-        noise="0.6 % of body height, white, unless said",
+        noise="0.6 % of body height, white, unless stated",
         views=8,
         cpu=platform.machine(),
         torch=torch.__version__,

@@ -1,14 +1,15 @@
-"""Gait against truth: events on force plates, from 3D joints, from lifted 2D and from pixels;
-angles against inverse kinematics; the fall in flight;
-standing feet on real film.
+"""Gait against truth: events against force plates, from 3D joints, from lifted 2D and from pixels;
+joint angles against inverse kinematics; acceleration in flight; standing feet on real video.
 
-Lifters are those that never saw the person. `--part` picks one table.
+Every lifter is one that never saw the person. `--part` selects one table.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from clips import machine, published_clips
 from evaluate_rendered import POINTS, knee, left_out, ours
 from fastcore.script import call_parse
 from tqdm import tqdm
@@ -34,6 +35,7 @@ EVENTS, MOST = ("foot_strike", "toe_off"), 0.1  # s, beyond which an event count
 
 
 def fold(clip):
+    "The lifter that never saw the person of a recording"
     return FOLDS / f"without_{next(v for k, v in PEOPLE.items() if clip.startswith(k))}"
 
 
@@ -58,9 +60,7 @@ def recording(data, clip, fps=None):
 
 
 def filmed(pose, cam, seed):
-    """Cleaned 2D keypoints as a detector with 0.6 % white noise would see the runner through a
-    camera
-    """
+    "Cleaned 2D keypoints of a runner in front of a camera, with 0.6 % white noise"
     return clean(
         virtual_keypoints(
             pose_arrays(pose)[0].astype(float),
@@ -72,7 +72,7 @@ def filmed(pose, cam, seed):
 
 
 def match(found, truth):
-    "Error of every true event, s (NaN: missed), and how many were invented"
+    "Error of every true event, s (NaN: missed), and the number of invented ones"
     rows, extra = [], 0
     for (side, kind), g in truth.groupby(["side", "event"]):
         f = found[(found.side == side) & (found.event == kind)].time.to_numpy()
@@ -141,7 +141,7 @@ def plates(data):
 
 
 def inner(truth, pose, edge=0.5):
-    "Events that are not at the ends"
+    "Events away from both ends of the clip"
     t = pose.time.values
     return truth[truth.time.between(t[0] + edge, t[-1] - edge)]
 
@@ -167,12 +167,12 @@ def from_lifted(data, fps, views=8, events=gait_events):
     return pd.concat(out)
 
 
-def keypoints(film, cache):
-    "BlazePose's points of a rendered clip, kept in a folder when there is one"
-    f = Path(cache) / f"{film.stem}.nc" if cache else None
+def keypoints(video, cache):
+    "BlazePose's keypoints of a rendered clip, cached in a folder if one is given"
+    f = Path(cache) / f"{video.stem}.nc" if cache else None
     if f and f.exists():
         return load_poses(f)
-    kp = clean(infer_video(film, progress=False))
+    kp = clean(infer_video(video, progress=False))
     if f:
         save_poses(kp, f)
     return kp
@@ -189,7 +189,7 @@ def true_contacts(d):
 
 
 def whole(truth, time):
-    "Events of contacts that lie in the clip as a whole; the first and last 0.12 s do not count"
+    "Events of whole contacts; the first and last 0.12 s of the clip do not count"
     e = truth[truth.time.between(time[0] + 0.12, time[-1] - 0.12)].sort_values("time")
     keep = []
     for _, g in e.groupby("side"):
@@ -202,11 +202,11 @@ def whole(truth, time):
     return e.loc[sorted(keep)]
 
 
-def plates_below(film, d, data):
-    """Force-plate events of the recording that a rendered clip shows, in the clip's time: the
-    knees say how far in it begins; None where there are none
+def plates_below(video, d, data):
+    """Force-plate events of the recording that a rendered clip shows, in the time of the clip,
+    whose start is found by matching the knee angles; None where there are none
     """
-    clip = f"hamner04_{film.stem.split('_')[0]}"
+    clip = f"hamner04_{video.stem.split('_')[0]}"
     truth = plates(data).get(clip)
     names = [str(n) for n in d["joints"]]
     if truth is None:
@@ -225,7 +225,9 @@ def plates_below(film, d, data):
     s = min(np.arange(0, u[-1] - t[-1], 0.001), key=off)
     rms = off(s)
     if rms > 1:
-        raise ValueError(f"{film.name} does not show {clip}: the knees differ by {rms:.1f} degrees")
+        raise ValueError(
+            f"{video.name} does not show {clip}: the knees differ by {rms:.1f} degrees"
+        )
     return truth.assign(time=truth.time - s + d["time"][0])
 
 
@@ -234,26 +236,26 @@ def from_pixels(data, cache=None, events=gait_events):
     clips
     """
     out, plate, rows = [], [], []
-    for film in tqdm(sorted((data / "rendered").glob("*.mp4"))):
-        d = np.load(film.with_suffix(".npz"), allow_pickle=False)
+    for video in tqdm(published_clips(data / "rendered")):
+        d = np.load(video.with_suffix(".npz"), allow_pickle=False)
         w, h = (int(v) for v in d["size"])
         K = d["K"]
-        tall = float(d["height"])
+        height = float(d["height"])
         cam = Camera(w, h, (K[0, 0], K[1, 1]), (K[0, 2] + 0.5, K[1, 2] + 0.5))
-        kp = keypoints(film, cache)
+        kp = keypoints(video, cache)
 
-        def one(k, c=cam, t=tall, f=film):
+        def one(k, c=cam, t=height, f=video):
             return to_world(lift(k, t, left_out(f), c))
 
         fine, world = one(lightly_filtered(kp)), one(kp)
         found = events(fine)
         truth = true_contacts(d)
         names = [str(n) for n in d["joints"]]
-        e = match(found, whole(truth, d["time"])).assign(clip=film.stem, view=0)
+        e = match(found, whole(truth, d["time"])).assign(clip=video.stem, view=0)
         out.append(e)
-        forces = plates_below(film, d, data)
+        forces = plates_below(video, d, data)
         if forces is not None:
-            plate.append(match(found, whole(forces, d["time"])).assign(clip=film.stem, view=0))
+            plate.append(match(found, whole(forces, d["time"])).assign(clip=video.stem, view=0))
         m = gait_metrics(world, found).query("side=='both'").set_index("metric").value
         z = d["xyz"][:, names.index("pelvis"), 2]
         belt = float(d.get("belt_speed_true", d["belt_speed"]))
@@ -271,7 +273,7 @@ def from_pixels(data, cache=None, events=gait_events):
         )
         rows.append(
             dict(
-                clip=film.stem,
+                clip=video.stem,
                 gait=found.attrs["gait"],
                 belt=belt,
                 belt_error=100 * (m.get("speed", np.nan) / belt - 1),
@@ -359,19 +361,19 @@ def falling(data, views=8):
     )
 
 
-def on_film(data):
-    """Standing feet on real film: their height above the floor, cm, and their slip before and
-    after the contacts hold the path, m/s
+def on_video(data):
+    """Standing feet on real video: height above the floor, cm, and slip before and after the path
+    is fixed by the contacts, m/s
     """
     rows = []
-    for film, part in (
+    for video, part in (
         (fetch("sample"), dict(start=2.53, end=6.6, box=(1168, 400, 594, 594))),
         (data / "video" / "runner_side.mp4", {}),
     ):
-        kp = clean(infer_video(film, progress=False, **part))
+        kp = clean(infer_video(video, progress=False, **part))
         w, fine = (to_world(lift(k)) for k in (kp, lightly_filtered(kp)))
         e = gait_events(fine)
-        held, said = fix_scale_and_path(w, e)
+        held, _ = fix_scale_and_path(w, e)
         up = up_axis(w)
         names = [f"{s}_{n}" for s in ("left", "right") for n in ("heel", "big_toe")]
         stands = {s: mid_stance(w.time.values, step_table(e), s) for s in ("left", "right")}
@@ -383,7 +385,7 @@ def on_film(data):
         )
         rows.append(
             dict(
-                film=Path(film).stem,
+                video=Path(video).stem,
                 gait=e.attrs["gait"],
                 lowest=np.nanmin(low),
                 median=np.nanmedian(low),
@@ -393,44 +395,64 @@ def on_film(data):
                 slip_held=held.attrs.get("slip"),
             )
         )
-    return pd.DataFrame(rows).set_index("film")
+    return pd.DataFrame(rows).set_index("video")
+
+
+CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
+PARTS = ("joints", "lifted", "pixels", "angles", "fall", "video")
+
+
+def tables(part, data, cache):
+    "The tables of one part, as (key, title, table)"
+    if part == "joints":
+        yield "joints", "events from recorded joints, ms", figures(from_joints(data))
+    if part == "lifted":
+        for fps in (30, 60, 240):
+            title = f"events from lifted 3D at {fps} frames/s, eight views, ms"
+            yield f"lifted {fps}", title, figures(from_lifted(data, fps))
+    if part == "pixels":
+        shoes, forces, rest = from_pixels(data, cache)
+        yield (
+            "pixels, shoes",
+            "from pixels against the contacts of the rendered shoes, ms",
+            figures(shoes),
+        )
+        yield (
+            "pixels, plates",
+            ("the same events against the force plates of the recordings that were rendered, ms"),
+            figures(forces),
+        )
+        yield "pixels, metrics", "speed and oscillation from pixels", rest
+    if part == "angles":
+        for key, views in (("angles, joints", 0), ("angles, lifted", 8)):
+            title = f"{key}: against inverse kinematics, degrees"
+            yield key, title, against_ik(data, views)
+    if part == "fall":
+        yield "fall", "fall in flight, m/s²", falling(data)
+    if part == "video":
+        yield "video", "standing feet on real video", on_video(data)
+
+
+def save(file, key, table):
+    "Put a table, with the machine and the date, under its key into a JSON file"
+    file = Path(file)
+    saved = json.loads(file.read_text()) if file.exists() else {}
+    flat = table.set_axis([" ".join(c) if isinstance(c, tuple) else c for c in table], axis=1)
+    rows = json.loads(flat.reset_index().round(2).to_json(orient="records"))
+    saved[key] = machine() | dict(rows=rows)
+    file.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
 
 
 @call_parse
 def main(
     data: str,  # Folder with the shared data
-    part: str = "all",  # joints, lifted, pixels, angles, fall, film or all
+    part: str = "all",  # joints, lifted, pixels, angles, fall, video or all
     cache: str = None,  # Folder to keep the 2D keypoints of the rendered clips in
+    out: str = str(CHECKPOINT / "gait.json"),  # JSON file whose tables are replaced; "" for none
 ):
-    "Print the tables"
-    data = Path(data)
-
-    def show(title, df):
-        return print(f"\n{title}\n{df.round(1).to_string()}", flush=True)
-
-    if part in ("fall", "all"):
-        print(f"\nfall in flight, m/s²\n{falling(data).round(1).to_string()}", flush=True)
-    if part in ("film", "all"):
-        print(f"\nstanding feet on film\n{on_film(data).round(2).to_string()}", flush=True)
-    if part in ("joints", "all"):
-        show("from recorded joints, ms", figures(from_joints(data)))
-    if part in ("lifted", "all"):
-        for fps in (30, 60, 240):
-            show(
-                f"from lifted 3D at {fps} frames/s, eight views, ms",
-                figures(from_lifted(data, fps)),
-            )
-    if part in ("pixels", "all"):
-        e, f, m = from_pixels(data, cache)
-        show("from pixels against the contacts of the rendered shoes, ms", figures(e))
-        show(
-            "the same events against the force plates of the recordings that were rendered, ms",
-            figures(f),
-        )
-        show("from pixels", m)
-    if part in ("angles", "all"):
-        show(
-            "joint angles from recorded joints against inverse kinematics, degrees",
-            against_ik(data),
-        )
-        show("the same from lifted 3D, eight views", against_ik(data, 8))
+    "Print the tables, and save them for the README and benchmarks/README.md"
+    for name in PARTS if part == "all" else (part,):
+        for key, title, table in tables(name, Path(data), cache):
+            print(f"\n{title}\n{table.round(1).to_string()}", flush=True)
+            if out:
+                save(out, key, table)

@@ -1,10 +1,9 @@
-"""The lifter on real film: each of four calibrated views by itself against the triangulation of
-all four.
+"""The lifter on real video: each of four calibrated views alone against the triangulation of all
+four.
 
-The film is the single-person demonstration of Pose2Sim (BSD-3-Clause): a man who walks over a beam,
-100 frames at 60 Hz. `pip download` fetches
-it with the package; nothing of it is kept. Truth are BlazePose's own points, triangulated, so what
-all views get wrong together does not show.
+The video is the single-person demonstration of Pose2Sim (BSD-3-Clause): a man who walks over a
+beam, recorded at 60 Hz. `pip download` fetches it with the package; nothing of it is kept. The
+truth is BlazePose's own points, triangulated, so errors common to all views do not show.
 """
 
 import subprocess
@@ -74,16 +73,18 @@ def fetch(folder):
     return sorted(demo.glob("videos/*.mp4")), read_cameras(demo / "calibration" / "Calib.qca.txt")
 
 
-def rel(p):
+def relative_to_hips(p):
+    "Points relative to mid-hip, m"
     return p - p[:, 6:8].mean(1, keepdims=True)
 
 
 def body(ds):
+    "The 16 points that are scored, m, shape (T, 16, 3)"
     return points(ds, *POINTS).swapaxes(0, 1).astype(float)
 
 
 def stature(p):
-    "Stature that goes with the legs' length as in the lifter's training, m"
+    "Stature from the length of the legs, in the proportions of the lifter's training, m"
     at = {n: p[:, i] for i, n in enumerate(POINTS)}
 
     def d(a, b):
@@ -97,10 +98,10 @@ def stature(p):
     )
 
 
-def score(view, cam, true, tall, checkpoint):
-    "One view: errors relative to mid-hip, mm; knee, degrees; spread of the bones' lengths, %"
-    got = lift(view, tall, checkpoint, cam)
-    a, b = rel(body(got)), rel(true @ cam.R.T)
+def score(view, cam, true, height, checkpoint):
+    "One view: errors relative to mid-hip, mm; knee, degrees; spread of the bone lengths, %"
+    got = lift(view, height, checkpoint, cam)
+    a, b = relative_to_hips(body(got)), relative_to_hips(true @ cam.R.T)
     ok = ~(np.isnan(a) | np.isnan(b)).any(-1)
     bones = np.stack(
         [np.linalg.norm(a[:, POINTS.index(i)] - a[:, POINTS.index(j)], axis=-1) for i, j in BONES],
@@ -138,28 +139,28 @@ def knee_error(got, true):
 
 @call_parse
 def main(
-    folder: str = None,  # Where to put the film; a temporary folder when not given
+    folder: str = None,  # Where to put the video; a temporary folder when not given
     checkpoint: str = None,  # Lifter; the shipped one when not given
     model: str = "heavy",  # Model of the detector
     out: str = None,  # CSV file to write
 ):
     "Errors of every view against the triangulation"
     with tempfile.TemporaryDirectory() as d:
-        films, cams = fetch(folder or d)
+        videos, cams = fetch(folder or d)
         cams = list(cams.values()) if isinstance(cams, dict) else cams
-        views = [clean(infer_video(f, model=model, progress=False)) for f in tqdm(films)]
+        views = [clean(infer_video(f, model=model, progress=False)) for f in tqdm(videos)]
         tri = triangulate(views, cams)
         true = body(tri)
-        tall = stature(true)
+        height = stature(true)
         e = tri.reprojection_error.sel(keypoint=POINTS).values
         print(
             f"triangulation: median {np.nanmedian(e):.1f} px,"
             f" {100 * np.isnan(true).any(-1).mean():.0f} % of the points missing; stature from the"
-            f" legs {tall:.2f} m"
+            f" legs {height:.2f} m"
         )
         rows = []
-        for f, v, c in zip(films, views, cams, strict=True):
-            s, got = score(v, c, true, tall, checkpoint)
+        for f, v, c in zip(videos, views, cams, strict=True):
+            s, got = score(v, c, true, height, checkpoint)
             rows.append(
                 dict(view=f.stem) | s | dict(knee_deg=knee_error(got, like(tri, *pose_arrays(tri))))
             )

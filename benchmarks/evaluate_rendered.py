@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from clips import published_clips
 from fastcore.script import call_parse
 from tqdm import tqdm
 
@@ -50,16 +51,18 @@ def knee(p):
 FOLDS = Path(__file__).resolve().parent.parent / "checkpoint" / "folds"
 
 
-def left_out(film):
+def left_out(video):
     "The lifter that never saw the person whose motion a clip shows"
-    return FOLDS / ("without_welk007" if film.stem.startswith("welk") else "without_hamner2013_s04")
+    return FOLDS / (
+        "without_welk007" if video.stem.startswith("welk") else "without_hamner2013_s04"
+    )
 
 
-def score(film, model, checkpoint, mirror=False, refine=True):
+def score(video, model, checkpoint, mirror=False, refine=True):
     """One clip: errors relative to mid-hip, as they are, after one similarity transform for the
     clip, and after one for each frame
     """
-    d = np.load(film.with_suffix(".npz"), allow_pickle=False)
+    d = np.load(video.with_suffix(".npz"), allow_pickle=False)
     names = [str(n) for n in d["joints"]]
     w, h = (int(v) for v in d["size"])
     true = np.stack(
@@ -67,7 +70,7 @@ def score(film, model, checkpoint, mirror=False, refine=True):
     ) @ d["R"].T + d["t"].reshape(3)
     K = d["K"]
     cam = Camera(w, h, (K[0, 0], K[1, 1]), (K[0, 2] + 0.5, K[1, 2] + 0.5))
-    kp = clean(infer_video(film, model=model, mirror=mirror, progress=False))
+    kp = clean(infer_video(video, model=model, mirror=mirror, progress=False))
     got = (
         points(lift(kp, float(d["height"]), checkpoint, cam, refine=refine), *map(ours, POINTS))
         .swapaxes(0, 1)
@@ -83,7 +86,7 @@ def score(film, model, checkpoint, mirror=False, refine=True):
     flat = procrustes(rel(got).reshape(1, -1, 3), rel(true).reshape(1, -1, 3)).reshape(-1, 14, 3)
     err, root = (np.linalg.norm(p - rel(true), axis=-1) * 1000 for p in (flat, rel(got)))
     return dict(
-        clip=film.stem,
+        clip=video.stem,
         frames=n,
         MPJPE_aligned=err.mean(),
         MPJPE_root=root.mean(),
@@ -98,15 +101,15 @@ def main(
     data: str,  # Folder with the rendered clips
     model: str = "heavy",  # Model of the detector
     checkpoint: str = None,  # Lifter for all clips; when not given, for each clip the one that never saw the person whose motion it is
-    mirror: bool = False,  # Look at every frame twice, the second time in the mirror
-    raw: bool = False,  # What the network says, without constant lengths and rays
+    mirror: bool = False,  # Run a second pass on mirrored frames
+    raw: bool = False,  # The network's output, without constant segment lengths and rays
     out: str = None,  # CSV file to write
 ):
     "Errors in mm of every rendered clip"
     df = pd.DataFrame(
         [
             score(f, model, checkpoint or left_out(f), mirror, not raw)
-            for f in tqdm(sorted(Path(data).glob("*.mp4")))
+            for f in tqdm(published_clips(data))
         ]
     )
     print(df.round(1).to_string(index=False))

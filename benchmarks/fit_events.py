@@ -25,9 +25,7 @@ from runningpose.training.evaluate import evaluation_cameras
 
 
 def landmarks(pose, truth, **about):
-    """One row for each landmark near a true event: how late it is, and how long the leg sweeps
-    back, s
-    """
+    "One row for each landmark near a true event: its lag, and the duration of the sweep, s"
     for side in ("left", "right"):
         at = {
             k: truth[(truth.side == side) & (truth.event == k)].time.to_numpy()
@@ -57,8 +55,8 @@ def landmarks(pose, truth, **about):
 
 
 def fit(g):
-    """Constant, share of the sweep and scatter of one landmark, every clip and source with the
-    same weight, outliers with less
+    """Constant, share of the sweep and scatter of one landmark; every clip and source has the same
+    weight, outliers have less
     """
     w = 1 / g.groupby(["clip", "source"]).late.transform("size").to_numpy()
     A = np.c_[np.ones(len(g)), g.sweep]
@@ -126,8 +124,8 @@ def main(
                 for c, share, sd in [fit(h)]
             )
         )
-    for who in ("hamner04", "hamner2010"):
+    for runner in ("hamner04", "hamner2010"):
         print(
-            f"\n{who}, with the lags of the other runner,"
-            f" ms\n{left_out(df, who).round(1).to_string()}"
+            f"\n{runner}, with the lags of the other runner,"
+            f" ms\n{left_out(df, runner).round(1).to_string()}"
         )

@@ -1,12 +1,11 @@
-"""Speed of the lifter against its ancestor: ratios, measured in one process, interleaved, medians
-over the rounds.
+"""Speed of the lifter against VideoPose3D's network: ratios, measured interleaved in one process,
+medians over the rounds.
 
 The reference is the classic network (1024 channels, receptive field 243, 17 keypoints to 17
-joints): one pass over the whole clip and its mirror
-image for inference, a strided window for streaming, and strided single-frame windows (batch 128)
-for training. Weights are random, with the
-statistics of batch normalisation set from data, so distances between variants are printed for what
-they are: rounding of a network of that size.
+joints): one pass over the whole clip and its mirror image for inference, a strided window for
+streaming, and strided single-frame windows (batch 128) for training. The weights are random, with
+batch-norm statistics set from data, so the printed distances between variants only show rounding in
+a network of that size.
 """
 
 import copy
@@ -34,7 +33,7 @@ COCO, H36M = skeleton("coco_17"), skeleton("h36m_17")
 PLAIN_FLIP = mirror_channels(COCO, 2), mirror_channels(H36M, 3)
 
 
-def settled(net, n_in):
+def calibrated(net, n_in):
     "Statistics of batch normalisation as after training"
     torch.manual_seed(0)
     net.train()
@@ -79,8 +78,8 @@ def ratios(variants, rounds):
 @torch.no_grad()
 def inference(N, rounds):
     "Offline inference over N frames"
-    plain = settled(TCN(34, 51, ARC, C), 34)
-    pair = settled(EquivariantTCN(COCO, H36M, 0, ARC, C), 51)
+    plain = calibrated(TCN(34, 51, ARC, C), 34)
+    pair = calibrated(EquivariantTCN(COCO, H36M, 0, ARC, C), 51)
     ours = load_checkpoint(shipped_checkpoint())[0]
     x, y, z = torch.randn(34, N), torch.randn(51, N), torch.randn(79, N)
     pair_flip = mirror_channels(COCO, 3), PLAIN_FLIP[1]
@@ -111,10 +110,10 @@ def inference(N, rounds):
 @torch.no_grad()
 def streaming(rounds, many=20):
     "One more frame of a stream, as one of many in a row; one thread"
-    dense = settled(TCN(34, 51, ARC, C, causal=True), 34)
+    dense = calibrated(TCN(34, 51, ARC, C, causal=True), 34)
     strided = StridedTCN(34, 51, ARC, C, causal=True).eval()
     strided.load_state_dict(dense.state_dict())
-    pair = settled(EquivariantTCN(COCO, H36M, 0, ARC, C, causal=True), 51)
+    pair = calibrated(EquivariantTCN(COCO, H36M, 0, ARC, C, causal=True), 51)
     windows = torch.randn(2, 34, 243)
     run = {"strided window": lambda: [strided(windows) for _ in range(many)]}
     for name, net, flip, n in (
@@ -176,7 +175,7 @@ sys.path.insert(0, 'benchmarks')
 from lifting import *
 peak = lambda: int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1])/1024
 kind, N = sys.argv[1], int(sys.argv[2]); torch.set_grad_enabled(False)
-net = settled(TCN(34, 51, ARC, C), 34) if kind=='classic' else load_checkpoint(shipped_checkpoint())[0]
+net = calibrated(TCN(34, 51, ARC, C), 34) if kind=='classic' else load_checkpoint(shipped_checkpoint())[0]
 fast = None if kind=='classic' else FastNet(net, FLIP); run = (lambda x: classic(x, net)) if kind=='classic' else fast.run
 run(torch.randn(34 if kind=='classic' else 79, 600)); x = torch.randn(34 if kind=='classic' else 79, N)
 open('/proc/self/clear_refs', 'w').write('5'); before = peak(); run(x); print(peak()-before)

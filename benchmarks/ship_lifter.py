@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 @call_parse
 def main(
     runs: str = "runs",  # Folder with final.safetensors and fold_<person>.safetensors
-    stage: str = "stage3",  # What their losses are called in checkpoint/history
+    stage: str = "stage3",  # Prefix of their losses in checkpoint/history
 ):
-    "Copy weights, descriptions and losses; nothing is trained here"
+    "Copy weights, configurations and losses"
     for f in sorted(Path(runs).glob("*.safetensors")):
         name = "lifter" if f.stem == "final" else f"folds/without_{f.stem.removeprefix('fold_')}"
         print(save_checkpoint(ROOT / "checkpoint" / name, *load_checkpoint(f), half=True))

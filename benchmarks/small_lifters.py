@@ -1,9 +1,8 @@
 """Three questions about training, answered with small networks on a runner who is left out.
 
-Is the equivariant network as good as the plain one that looks twice, and what does a network lose
-that sees one frame alone? Several seeds, the same
-steps and windows for all.
-Are dense chunks as good as strided single-frame windows? The same CPU time for both.
+Is the equivariant network as good as the plain one with flip augmentation, and what does a
+single-frame network lose? Several seeds, with the same steps and windows for all. Are dense chunks
+as good as strided single-frame windows? Both get the same CPU time.
 """
 
 import tempfile
@@ -21,7 +20,7 @@ from runningpose.training.motions import leave_out
 from runningpose.training.sources import load_shared, synthetic_crowd
 from runningpose.training.train import Trainer
 
-WHO = "hamner2013_s04"
+LEFT_OUT = "hamner2013_s04"
 KINDS = {
     "equivariant": dict(kind="equivariant"),
     "tcn": dict(kind="tcn"),
@@ -62,7 +61,7 @@ def main(
 ):
     "Print both tables"
     torch.set_num_threads(2)
-    train, test = leave_out(load_shared(data) + synthetic_crowd(100), WHO)
+    train, test = leave_out(load_shared(data) + synthetic_crowd(100), LEFT_OUT)
     rows = []
     for seed in range(seeds):
         for kind, how in KINDS.items():

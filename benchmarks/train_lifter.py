@@ -1,10 +1,9 @@
-"""Train the shipped lifter and the lifters that leave one runner out, in stages; each run carries
-on where it was stopped.
+"""Train the shipped lifter and the lifters that leave one runner out, in stages; an interrupted run
+resumes.
 
 Stage 1 learns the geometry of moving bodies from CMU's recordings and the synthetic crowd, which no
-test uses. Stage 2 starts from there,
-once for each runner who is left out and once with everybody. Stage 3 goes on from stage 2 for as
-long as there is time.
+test uses. Stage 2 starts from there, once for each runner who is left out and once with everybody.
+Stage 3 continues stage 2.
 """
 
 import json
@@ -31,9 +30,9 @@ def is_done(path):
 
 
 def one(path, motions, steps, facts, size, **kw):
-    "One run, resumed if it was begun"
+    "One run, resumed if there is a state"
     if is_done(path):
-        return print(f"{path} is there", flush=True)
+        return print(f"{path} is complete", flush=True)
     cfg = LifterConfig(
         channels=size, training=facts | dict(crowd=sum(m.subject == "synthetic" for m in motions))
     )
@@ -67,31 +66,33 @@ def main(
     )
     out = Path(out)
     start = out / "stage1"
-    said = "shared mocap (biomech_run.npz, cmu_subset.npz) and the synthetic crowd"
+    source = "shared mocap (biomech_run.npz, cmu_subset.npz) and the synthetic crowd"
     if not shipped:
         one(
             start,
             [m for m in people if m.subject in ("cmu", "synthetic")],
             first,
-            dict(left_out="all runners", data=said),
+            dict(left_out="all runners", data=source),
             channels,
             **kw,
         )
-    for who in (only,) if only else (RUNNERS[0], "final", *RUNNERS[1:]):
-        name = out / ("final" if who == "final" else f"fold_{who}")
+    for person in (only,) if only else (RUNNERS[0], "final", *RUNNERS[1:]):
+        name = out / ("final" if person == "final" else f"fold_{person}")
         motions, facts = (
-            [m for m in people if m.subject != who],
-            dict(left_out="none" if who == "final" else who, data=said, stage1_steps=first),
+            [m for m in people if m.subject != person],
+            dict(left_out="none" if person == "final" else person, data=source, stage1_steps=first),
         )
         if shipped:
-            begun = SHIPPED / "lifter" if who == "final" else SHIPPED / "folds" / f"without_{who}"
+            begin_with = (
+                SHIPPED / "lifter" if person == "final" else SHIPPED / "folds" / f"without_{person}"
+            )
         else:
-            begun = name
+            begin_with = name
             one(name, motions, second, facts, channels, start=start, lr=7e-4, seed=1, **kw)
         if not third:
             continue
-        t = load_checkpoint(begun)[1].training
-        went = (
+        t = load_checkpoint(begin_with)[1].training
+        stages = (
             t.get("before", []) + [{k: t[k] for k in ("steps", "batch", "frames")}]
             if shipped
             else []
@@ -100,10 +101,10 @@ def main(
             out / "stage3" / name.name,
             motions,
             third,
-            facts | dict(stage2_steps=second, before=went),
+            facts | dict(stage2_steps=second, before=stages),
             channels,
-            start=begun,
+            start=begin_with,
             lr=rate,
-            seed=2 + len(went),
+            seed=2 + len(stages),
             **kw,
         )

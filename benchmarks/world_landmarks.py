@@ -1,16 +1,16 @@
-"""BlazePose's own 3D, its world landmarks, on the films on which the lifter is measured: what
-there is without a lifter.
+"""BlazePose's own 3D (its world landmarks) on the videos on which the lifter is scored: the
+baseline without a lifter.
 
-Heavy model, one person, the square followed from frame to frame as MediaPipe does, no filter.
+Heavy model, one person, the crop followed from frame to frame as in MediaPipe, no filter.
 """
 
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from clips import published_clips
 from evaluate_real import POINTS as REAL
-from evaluate_real import body, fetch, rel
+from evaluate_real import body, fetch, relative_to_hips
 from evaluate_rendered import POINTS, knee
 from fastcore.script import call_parse
 from tqdm import tqdm
@@ -26,12 +26,12 @@ from runningpose.video.reader import read_frames
 NAMES = skeleton("blazepose_33").keypoints
 
 
-def world_landmarks(net, film):
+def world_landmarks(net, video):
     """World landmarks of every frame, m, camera axes, shape (T, 33, 3); NaN where nobody was
-    followed
+    tracked
     """
     out, roi = [], None
-    for f in read_frames(film, progress=False):
+    for f in read_frames(video, progress=False):
         for again in (False, True):
             if roi is None or again:
                 found = net.detect(f.rgb(f.width, f.height))
@@ -79,9 +79,9 @@ def errors(got, true, hips=slice(6, 8)):
     )
 
 
-def rendered_truth(film):
+def rendered_truth(video):
     "The rig's joints in the camera's axes, m, shape (T, 14, 3)"
-    d = np.load(film.with_suffix(".npz"), allow_pickle=False)
+    d = np.load(video.with_suffix(".npz"), allow_pickle=False)
     names = [str(n) for n in d["joints"]]
     return np.stack(
         [d["xyz"][:, names.index(n[0] + "_" + n.split("_")[1])] for n in POINTS], 1
@@ -93,28 +93,28 @@ def main(
     data: str,  # Folder with the rendered clips
     out: str = None,  # CSV file to write
 ):
-    "Errors of the rendered clips and of the four views of the real film"
+    "Errors of the rendered clips and of the four views of the real video"
     net = BlazePose("heavy")
 
     def at(names):
         return [NAMES.index(n.replace("big_toe", "foot_index")) for n in names]
 
     rows = [
-        dict(film="rendered", clip=f.stem)
+        dict(video="rendered", clip=f.stem)
         | errors(world_landmarks(net, f)[:, at(POINTS)], rendered_truth(f))
-        for f in tqdm(sorted(Path(data).glob("*.mp4")))
+        for f in tqdm(published_clips(data))
     ]
     with tempfile.TemporaryDirectory() as d:
-        films, cams = fetch(d)
+        videos, cams = fetch(d)
         cams = list(cams.values()) if isinstance(cams, dict) else cams
-        true = body(triangulate([clean(infer_video(f, progress=False)) for f in films], cams))
-        for f, c in zip(films, cams, strict=True):
+        true = body(triangulate([clean(infer_video(f, progress=False)) for f in videos], cams))
+        for f, c in zip(videos, cams, strict=True):
             rows.append(
-                dict(film="real", clip=f.stem)
-                | errors(world_landmarks(net, f)[:, at(REAL)], rel(true @ c.R.T))
+                dict(video="real", clip=f.stem)
+                | errors(world_landmarks(net, f)[:, at(REAL)], relative_to_hips(true @ c.R.T))
             )
     df = pd.DataFrame(rows)
     print(df.round(1).to_string(index=False))
-    print(df.drop(columns="clip").groupby("film").mean().round(1).to_string())
+    print(df.drop(columns="clip").groupby("video").mean().round(1).to_string())
     if out:
         df.round(2).to_csv(out, index=False)

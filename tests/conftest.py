@@ -1,8 +1,8 @@
-"""With CI set, a test may only be skipped for one of the reasons written here."""
+"""With CI set, a test may only be skipped for one of the reasons listed here."""
 
 import os
 
-# The words with which an admitted reason begins
+# An admitted reason begins with one of these
 ADMITTED = ("there is no GPU", "Detectron2", "the shared data", "signals of POSIX", "/proc is only")
 
 

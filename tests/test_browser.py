@@ -1,5 +1,5 @@
-"""What only a browser can tell: the report and the app, driven by Playwright in the machine's own
-Chromium; skipped where one of them is missing.
+"""The report, the site and the app in a browser, driven by Playwright in the machine's Chromium;
+skipped where one of them is missing.
 """
 
 import shutil
@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    "A report of the synthetic runner, with a film beside it"
+    "A report of the synthetic runner, with a video beside it"
     d = tmp_path_factory.mktemp("report")
     run = synthetic_runner(3.0, seconds=4, treadmill=True, fps=30)
     t = run.pose.time.values
@@ -70,18 +70,18 @@ def report(tmp_path_factory):
 
 
 def opened(browser, page, **kw):
-    "A page, the complaints of its console, and what it asked for beside itself"
+    "A page, the errors and warnings of its console, and its requests to other places"
     pg = browser.new_page(**kw)
-    said, asked = [], []
-    pg.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    pg.on("pageerror", lambda e: said.append(str(e)))
-    pg.on("request", lambda r: asked.append(r.url))
+    console, requests = [], []
+    pg.on("console", lambda m: console.append(m.text) if m.type in ("error", "warning") else None)
+    pg.on("pageerror", lambda e: console.append(str(e)))
+    pg.on("request", lambda r: requests.append(r.url))
     pg.goto(Path(page).as_uri())
     pg.wait_for_timeout(800)
     return (
         pg,
-        said,
-        [u for u in asked if not u.startswith(("data:", "blob:", Path(page).parent.as_uri()))],
+        console,
+        [u for u in requests if not u.startswith(("data:", "blob:", Path(page).parent.as_uri()))],
     )
 
 
@@ -93,8 +93,8 @@ CUT_CODE = """[...document.querySelectorAll("main pre")].filter(
 def test_page_of_the_site(browser, name):
     "Source is whole at 1440 px, a phone scrolls only inside boxes, nothing comes from elsewhere"
     page = DOCS / f"{name}.html"
-    wide, _, asked = opened(browser, page, viewport=dict(width=1440, height=900))
-    assert [u for u in asked if not u.startswith(DOCS.as_uri())] == []
+    wide, _, requests = opened(browser, page, viewport=dict(width=1440, height=900))
+    assert [u for u in requests if not u.startswith(DOCS.as_uri())] == []
     assert wide.evaluate(CUT_CODE) == 0
     narrow, _, _ = opened(browser, page, viewport=dict(width=390, height=900))
     assert narrow.evaluate("document.documentElement.scrollWidth") <= 390
@@ -110,10 +110,10 @@ def picture(pg):
 @pytest.mark.parametrize("width", (390, 820, 1440))
 @pytest.mark.parametrize("scheme", ("light", "dark"))
 def test_report(browser, report, width, scheme):
-    pg, said, outside = opened(
+    pg, console, outside = opened(
         browser, report, viewport=dict(width=width, height=900), color_scheme=scheme
     )
-    assert said == [] and outside == []
+    assert console == [] and outside == []
     assert pg.evaluate("document.documentElement.scrollWidth") <= width
     before = picture(pg)
     pg.evaluate(
@@ -136,9 +136,9 @@ def test_report(browser, report, width, scheme):
 
 
 def test_print(browser, report, tmp_path):
-    pg, said, _ = opened(browser, report)
+    pg, console, _ = opened(browser, report)
     pdf = pg.pdf(format="A4")
-    assert pdf[:4] == b"%PDF" and len(pdf) > 20_000 and said == []
+    assert pdf[:4] == b"%PDF" and len(pdf) > 20_000 and console == []
     pg.close()
 
 
@@ -152,7 +152,7 @@ def test_app(browser, tmp_path):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     bad = tmp_path / "bad.mp4"
-    bad.write_text("no film")
+    bad.write_text("not a video")
     code = f"from runningpose.cli.app import runningpose_app as a; a(port={port}, no_browser=True)"
     app = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -167,14 +167,14 @@ def test_app(browser, tmp_path):
         pg.goto(f"http://127.0.0.1:{port}")
         pg.set_input_files("#video input[type=file]", str(bad))
         pg.wait_for_selector(".toast-wrap", timeout=20_000)
-        said = pg.inner_text(".toast-wrap")
-        assert "bad.mp4" in said and "cannot be read" in said
+        message = pg.inner_text(".toast-wrap")
+        assert "bad.mp4" in message and "cannot be read" in message
         two = [browser.new_page() for _ in range(2)]
-        film = tmp_path / "walk.mp4"
-        shutil.copy(fetch("sample", progress=False), film)
+        video = tmp_path / "walk.mp4"
+        shutil.copy(fetch("sample", progress=False), video)
         for p in two:
             p.goto(f"http://127.0.0.1:{port}")
-            p.set_input_files("#video input[type=file]", str(film))
+            p.set_input_files("#video input[type=file]", str(video))
             p.wait_for_selector("img", timeout=20_000)
         for p in two:
             p.click("#go")

@@ -1,5 +1,5 @@
-"""What a user meets on the command line: every mistake is one sentence, exit code 2, and nothing
-left behind.
+"""Mistakes on the command line: each gives one sentence and exit code 2, and leaves nothing
+behind.
 """
 
 import os
@@ -40,18 +40,18 @@ def run(*args, command="runningpose", cwd=None, **env):
 
 
 def complains(folder, *args, about, command="runningpose", **env):
-    "The command fails in one sentence that names the trouble, and leaves only what was there"
+    "The command fails with one sentence that names the problem, and leaves no new files"
     before = sorted(folder.rglob("*"))
     r = run(*args, command=command, **env)
     assert r.returncode == 2, r.stderr
-    said = [s for s in r.stderr.splitlines() if s.startswith(f"{command}: ")]
-    assert len(said) == 1 and about in said[0] and "Traceback" not in r.stderr, r.stderr
+    messages = [s for s in r.stderr.splitlines() if s.startswith(f"{command}: ")]
+    assert len(messages) == 1 and about in messages[0] and "Traceback" not in r.stderr, r.stderr
     assert sorted(folder.rglob("*")) == before
-    return said[0]
+    return messages[0]
 
 
-def film(path, frames=30, size=(640, 360), seed=0):
-    "A film with noise and nobody in it"
+def video(path, frames=30, size=(640, 360), seed=0):
+    "A video with noise and nobody in it"
     rng = np.random.default_rng(seed)
     with VideoWriter(path, *size, 30) as w:
         for _ in range(frames):
@@ -83,11 +83,11 @@ def test_audio_only(tmp_path):
 
 
 def test_one_frame(tmp_path):
-    complains(tmp_path, film(tmp_path / "still.mp4", 1), "--out", tmp_path / "o", about="frame")
+    complains(tmp_path, video(tmp_path / "still.mp4", 1), "--out", tmp_path / "o", about="frame")
 
 
 def test_truncated(tmp_path):
-    f = film(tmp_path / "whole.mp4", 60)
+    f = video(tmp_path / "whole.mp4", 60)
     data = f.read_bytes()
     f.unlink()
     g = tmp_path / "cut.mp4"
@@ -99,7 +99,7 @@ def test_truncated(tmp_path):
 
 
 def test_unwritable_folder(tmp_path):
-    f = film(tmp_path / "a.mp4")
+    f = video(tmp_path / "a.mp4")
     (tmp_path / "file").write_text("")
     complains(tmp_path, f, "--out", tmp_path / "file", about="is a file")
     complains(tmp_path, f, "--out", tmp_path / "file" / "below", about="below")
@@ -111,7 +111,7 @@ def test_unwritable_folder(tmp_path):
 def test_box_is_checked(tmp_path):
     complains(
         tmp_path,
-        film(tmp_path / "a.mp4"),
+        video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         "--box",
@@ -126,9 +126,9 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
         str(tmp_path_factory.mktemp("home")),
         str(tmp_path_factory.mktemp("weights")),
     )
-    said = complains(
+    message = complains(
         tmp_path,
-        film(tmp_path / "a.mp4"),
+        video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         about="RUNNINGPOSE_WEIGHTS",
@@ -147,13 +147,13 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
         PATH="",
     )
     for way in ("RUNNINGPOSE_WEIGHTS", "cache", "https://", "mediapipe"):
-        assert way in said
+        assert way in message
 
 
 def test_slow_motion_is_filmed_faster(tmp_path):
     complains(
         tmp_path,
-        film(tmp_path / "a.mp4"),
+        video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         "--real-fps",
@@ -163,8 +163,8 @@ def test_slow_motion_is_filmed_faster(tmp_path):
 
 
 @needs_weights
-def test_nobody_in_the_film(tmp_path):
-    complains(tmp_path, film(tmp_path / "empty.mp4"), "--out", tmp_path / "o", about="no person")
+def test_nobody_in_the_video(tmp_path):
+    complains(tmp_path, video(tmp_path / "empty.mp4"), "--out", tmp_path / "o", about="no person")
 
 
 @needs_weights
@@ -172,7 +172,7 @@ def test_nobody_in_the_film(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted(tmp_path, how):
-    "An interrupted run leaves no folder that looks finished"
+    "An interrupted run leaves no folder that looks complete"
     p = subprocess.Popen(
         [
             BIN,
@@ -221,7 +221,7 @@ def test_infer_video_mistakes(tmp_path):
 
     (tmp_path / "empty").mkdir()
     (tmp_path / "clips").mkdir()
-    film(tmp_path / "clips" / "a.mov", 3)
+    video(tmp_path / "clips" / "a.mov", 3)
     (tmp_path / "bad").mkdir()
     for n in ("x.mp4", "y.mp4"):
         (tmp_path / "bad" / n).write_text("no video")
@@ -262,7 +262,7 @@ def test_prepare_data_2d_mistakes(tmp_path):
 
 @needs_weights
 @needs_sample
-def test_the_two_commands_of_the_original(tmp_path):
+def test_the_two_commands_of_the_thesis_code(tmp_path):
     "A folder with a good video and a bad one, then the data set, read as VideoPose3D reads it"
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad.mp4").write_text("no video")

@@ -1,4 +1,4 @@
-"""A batch on a Dask cluster of two workers, one of which is killed on the way; skipped without
+"""A batch on a Dask cluster of two workers, one of which is killed during it; skipped without
 Dask or without weights.
 """
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def clips(folder, n):
-    "Short clips of the sample, and one file that is no film"
+    "Short clips of the sample, and one file that is not a video"
     frames = [
         cv2.resize(f.rgb(), (884, 497))
         for f in read_frames(fetch("sample", progress=False), start=3.0, end=3.7)
@@ -36,7 +36,7 @@ def clips(folder, n):
         with VideoWriter(folder / f"clip{k}.mp4", 884, 497, 30) as w:
             for f in frames:
                 w.write(np.ascontiguousarray(f))
-    (folder / "bad.mp4").write_text("no film")
+    (folder / "bad.mp4").write_text("not a video")
 
 
 def test_worker_killed(tmp_path):

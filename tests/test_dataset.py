@@ -1,5 +1,5 @@
-"""A data set through the real commands: built, killed, gone on with, trained on, scored; within
-its memory.
+"""A data set through the real commands: built, killed, resumed, trained on and scored, within a
+memory limit.
 """
 
 import json
@@ -45,24 +45,24 @@ def run(command, *args, cwd=None):
 def lab(tmp_path_factory):
     "Recordings of four people, 24 in all, and one that is damaged"
     d = tmp_path_factory.mktemp("lab")
-    for k, who in enumerate(("Anna", "Bo", "Cem", "Dana")):
+    for k, person in enumerate(("Anna", "Bo", "Cem", "Dana")):
         marks = synthetic_markers(
             synthetic_runner(
                 2.6 + 0.4 * k, seconds=2.3, fps=100, height=1.6 + 0.06 * k, seed=k
             ).pose,
             noise=0.0005,
         )
-        (d / who).mkdir()
+        (d / person).mkdir()
         for i in range(6):
-            save_markers(marks.isel(time=slice(9 * i, 9 * i + 150)), d / who / f"run{i}.tsv")
+            save_markers(marks.isel(time=slice(9 * i, 9 * i + 150)), d / person / f"run{i}.tsv")
     (d / "Anna" / "broken.tsv").write_text((d / "Anna" / "run0.tsv").read_text()[:4000])
     return d
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_killed_and_gone_on_with(lab, tmp_path):
-    """After SIGKILL there is no manifest; the next build takes over what is there, and reports the
-    damaged file
+def test_killed_and_resumed(lab, tmp_path):
+    """After SIGKILL there is no manifest; the next build takes over the finished trials, and
+    reports the damaged file
     """
     out = tmp_path / "set"
     p = subprocess.Popen(
@@ -96,7 +96,7 @@ def test_killed_and_gone_on_with(lab, tmp_path):
 
 
 def test_train_and_score(lab, tmp_path):
-    """A lifter is trained on the people of one split and scored on another; a person who is in two
+    """A lifter is trained on the people of one split and scored on another; a person in two splits
     is refused
     """
     out = tmp_path / "set"
@@ -135,7 +135,7 @@ def test_memory(lab, tmp_path):
 
 
 def test_format_and_prepare(lab, tmp_path):
-    "The original's commands with its flags, from another directory"
+    "The commands of the thesis code with its flags, from another directory"
     r = run(
         "runningpose_format_qtmdata",
         "--data-file",

@@ -1,4 +1,4 @@
-"settings.ini, the installed package, the modules and the notebooks tell the same story."
+"settings.ini, the installed package, the modules and the notebooks agree."
 
 import re
 from configparser import ConfigParser

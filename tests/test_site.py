@@ -1,5 +1,5 @@
-"""The committed site: every page is there with its title, is found by the search, and needs
-nothing from elsewhere but the named hosts.
+"""The committed site: every page exists with its title, is in the search index, and loads nothing
+from another host.
 """
 
 import json

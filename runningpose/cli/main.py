@@ -161,7 +161,7 @@ def runningpose_compare(
         nargs="+",
     ),
     out: str = None,  # File to write; FIRST_SECOND_compared.html when not given
-    film: str = None,  # Video to write besides, .mp4: the two above each other, in step
+    video: str = None,  # Also write a video, .mp4: the two above each other, in step
 ):
     "Two runs side by side in one HTML file: before and after, two runners, or right and left"
     from runningpose.show.compare import (
@@ -173,8 +173,8 @@ def runningpose_compare(
 
     if len(results) > 2:
         raise ValueError(f"{len(results)} folders are given; two can be compared")
-    if film and len(results) < 2:
-        raise ValueError("--film needs two folders")
+    if video and len(results) < 2:
+        raise ValueError("--video needs two folders")
     runs = [load_result(folder) for folder in results]
     if len(runs) == 2 and runs[0]["name"] == runs[1]["name"]:
         for run, folder in zip(runs, results, strict=True):
@@ -182,8 +182,8 @@ def runningpose_compare(
     pair = runs if len(runs) == 2 else sides_as_runs(runs[0])
     name = "_".join(Path(folder).name for folder in results)
     print(write_comparison(out or f"{name}_compared.html", *pair).absolute())
-    if film:
-        print(compare_videos(results[0], results[1], film).absolute())
+    if video:
+        print(compare_videos(results[0], results[1], video).absolute())
 
 # %% ../../nbs/cli/710_main.ipynb #72f90a66
 @command()

@@ -30,7 +30,7 @@ from ..skeleton import skeleton
 
 # %% ../../nbs/data/340_manifest.ipynb #ae61844a
 class View(NamedTuple):
-    "What one camera saw of a trial"
+    "The view of one camera in a trial"
 
     keypoints: xr.Dataset  # 2D poses, px, on the clock of the recording
     camera: Camera  # Its calibration
@@ -64,7 +64,7 @@ def save_trial(
 def load_trial(
     path: str | Path,  # File of a trial
 ) -> Trial:  # 3D poses, and the views of the cameras
-    "Load a trial; FileNotFoundError or PoseError say what is wrong with the file"
+    "Load a trial; FileNotFoundError or PoseError describe the problem"
     pose = load_poses(path)
     with h5py.File(path) as f:
         cameras = list(f["views"]) if "views" in f else []
@@ -107,7 +107,7 @@ BONES = tuple(
 def trial_facts(
     pose: xr.Dataset,  # 3D poses, m, world frame, as `markers_to_keypoints` makes them
 ) -> dict[str, Any]:  # Facts for the manifest, plain numbers and text
-    "Length, holes, repairs, bones and motion of a trial"
+    "Length, missing share, repairs, bones and motion of a trial"
     positions = pose_arrays(pose)[0]
     repairs = marker_report(pose).kind.value_counts()
     return dict(
@@ -125,14 +125,14 @@ def trial_facts(
 
 
 def _missing_share(positions: np.ndarray) -> float:
-    "Share of the points that are missing, of those keypoints that are ever there"
+    "Share of missing points, of the keypoints that are ever present"
     missing = np.isnan(positions)
     known = ~missing.all((0, 2))
     return round(float(missing[:, known].any(-1).mean()), 5)
 
 
 def _assumptions(attrs: dict[str, Any]) -> list[str]:
-    "What was assumed when the recording was read"
+    "Assumptions made when the recording was read"
     labels = dict(fps_source="rate", labels="names of the markers")
     return [
         f"{label} {attrs[key]}"
@@ -143,8 +143,8 @@ def _assumptions(attrs: dict[str, Any]) -> list[str]:
 
 def bone_lengths(
     positions: np.ndarray,  # runningpose_22, m, shape (T, 22, 3)
-) -> list[float | None]:  # Median lengths of `BONES`, mm; None where an end is never there
-    "How long the bones of a person are"
+) -> list[float | None]:  # Median lengths of `BONES`, mm; None where an end is never present
+    "Lengths of the bones of a person"
     lengths: list[float | None] = []
     for bone in BONES:
         a, b = skeleton("runningpose_22").index(*bone)
@@ -154,7 +154,7 @@ def bone_lengths(
     return lengths
 
 
-FEWEST_FRAMES = 10  # frames that a motion needs to be recognised
+FEWEST_FRAMES = 10  # frames that a motion digest needs
 
 
 def motion_digest(
@@ -278,7 +278,7 @@ def suspects(
     manifest: dict[str, Any],  # The manifest
     within: float = SAME_BONES_MM,  # Largest difference of a bone, mm
 ) -> list[tuple[str, str]]:  # Pairs of people in different splits whose bones are alike
-    "People who may be one person under two names"
+    "Pairs who may be one person under two names"
     people = list(_typical_bones(manifest).items())
     pairs = []
     for i, ((person, split), bones) in enumerate(people):
@@ -350,7 +350,7 @@ class PoseFolder:
         self,
         row: Row,  # Row of the manifest
     ) -> Trial:  # 3D poses and views
-        "One trial; DatasetError if it is not the one that the manifest describes"
+        "One trial; DatasetError if it does not match the manifest"
         trial = load_trial(self.folder / row["file"])
         frames, person = trial.pose.sizes["time"], trial.pose.attrs.get("subject")
         if frames != row["frames"]:
@@ -371,7 +371,7 @@ class PoseFolder:
         frames: int,  # Frames of a window
         seed: int = 0,  # Of the random draws
     ) -> Iterator[tuple[Row, np.ndarray]]:  # Row, and positions (frames, 22, 3), m; without end
-        "Random windows: people alike, then trials by their length"
+        "Random windows: people with equal probability, then trials by their length"
         rng = np.random.default_rng(seed)
         trials: dict[str, list[Row]] = {}
         for row in self.rows(split):
@@ -391,7 +391,7 @@ class PoseFolder:
 def open_dataset(
     folder: str | Path,  # Folder of a data set
 ) -> PoseFolder:  # The data set
-    "Open a data set; DatasetError if it is none, was not finished, or leaks a person"
+    "Open a data set; DatasetError if it is none, is unfinished, or has a person in two splits"
     folder = Path(folder)
     path = folder / "manifest.json"
     if not path.is_file():

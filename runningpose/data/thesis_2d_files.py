@@ -27,7 +27,7 @@ COCO_METADATA: dict[str, Any] = dict(
 class CocoTrack(NamedTuple):
     "COCO's 17 keypoints in every frame"
 
-    position: np.ndarray  # px, float32, shape (T, 17, 2), without holes
+    position: np.ndarray  # px, float32, shape (T, 17, 2), without gaps
     probability: np.ndarray  # 0..1, float32, shape (T, 17); 0 where the point was missing
 
 
@@ -43,7 +43,7 @@ def coco_track(
     )
     seen: np.ndarray = np.all(np.isfinite(position), axis=-1)
     if not seen.any():
-        raise PoseError("nobody was seen in any frame, so there is nothing to fill the holes from")
+        raise PoseError("nobody was seen in any frame, so there is nothing to fill the gaps from")
     filled = _without_holes(ds.time.values, position, seen)
     return CocoTrack(filled.astype(np.float32), np.where(seen, confidence, 0).astype(np.float32))
 
@@ -96,7 +96,7 @@ def _box(points: np.ndarray, probability: np.ndarray) -> np.ndarray:
 
 
 def _by_class(people: list[Any]) -> np.ndarray:
-    "For each frame what belongs to the background, which is nothing, and to people"
+    "For each frame an empty entry for the background, and the entry for people"
     return np.stack([object_array([[], found]) for found in people])
 
 
@@ -134,7 +134,7 @@ def _nested(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, list[np.ndarra
 
 
 def _halpe_track(ds: xr.Dataset) -> np.ndarray:
-    "x, y and confidence of 26 keypoints, holes kept, shape (T, 26, 3)"
+    "x, y and confidence of 26 keypoints, gaps kept, shape (T, 26, 3)"
     position, confidence = pose_arrays(ds)
     position, confidence = convert(position, ds.attrs["skeleton"], "halpe_26", confidence)
     return np.concatenate([position, confidence[..., None]], -1)
@@ -143,7 +143,7 @@ def _halpe_track(ds: xr.Dataset) -> np.ndarray:
 def load_data_2d(
     path: str | Path,  # data_2d_..._NAME.npz of ours, of the thesis or of VideoPose3D, 17 keypoints
     fps: float | None = None,  # Frames per second, for files without times
-    feet: bool = False,  # All that the detector saw, as halpe_26, where the file has it
+    feet: bool = False,  # All detected points, as halpe_26, where the file has them
 ) -> dict[str, xr.Dataset]:  # Video (and action and camera where there are several) to 2D poses
     "Load a data set of 2D keypoints; PoseError if it is none"
     archive = read_archive(path)

@@ -39,7 +39,7 @@ from ..video.reader import VideoInfo, probe, slow_factor
 # %% ../../nbs/pipeline/640_analyze.ipynb #0027c17b
 @dataclass(frozen=True)
 class Options:
-    "What may be said about the video, the runner and the analysis"
+    "Options on the video, the runner and the analysis"
 
     backend: str = "blazepose"  # 2D detector
     model: str | None = None  # Model of the detector: heavy (default) or full for blazepose
@@ -84,7 +84,7 @@ def make_options(
 
 @dataclass(frozen=True)
 class Job:
-    "One video, checked, and what is to be done with it"
+    "One checked video and its options"
 
     video: Path
     info: VideoInfo
@@ -98,7 +98,7 @@ def check_job(
     out: str | Path | None,  # Folder for the results
     options: Options,
 ) -> Job:
-    "Check what can be checked before the work; errors are one sentence, as in `analyze`"
+    "Check everything before the work; errors are one sentence, as in `analyze`"
     for name, unit in NUMBERS.items():
         if (value := getattr(options, name)) is not None:
             check_number(value, name, unit)

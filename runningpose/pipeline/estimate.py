@@ -28,14 +28,14 @@ from ..pose2d.clean import lightly_filtered
 # %% ../../nbs/pipeline/600_estimate.ipynb #c9708ead
 @dataclass(frozen=True)
 class Estimate:
-    "Everything that follows from the 2D keypoints of one clip"
+    "Everything computed from the 2D keypoints of one clip"
 
     pose3d: xr.Dataset  # Joints, m, world frame
     angles: pd.DataFrame  # Degrees, index time (s)
     events: pd.DataFrame  # Foot strikes and toe-offs
     steps: pd.DataFrame  # One row per contact
     metrics: pd.DataFrame  # Running metrics
-    messages: list[str]  # What scale, path and flight phases say against the result
+    messages: list[str]  # Contradictions found in scale, path and flight phases
 
 # %% ../../nbs/pipeline/600_estimate.ipynb #0c09059e
 Stage = Callable[[str], AbstractContextManager[Any]]  # called with the name of a stage

@@ -24,7 +24,7 @@ def videos_with_ending(
     path: str | Path,  # Video, or folder of videos
     ending: str,  # e.g. mp4
 ) -> list[Path]:  # In order of their names
-    "The videos that a path means; FileNotFoundError or ValueError if there are none"
+    "The videos of a path; FileNotFoundError or ValueError if there are none"
     path, suffix = Path(path), "." + ending.lstrip(".").lower()
     if path.is_file():
         return [path]
@@ -43,7 +43,7 @@ def videos_with_ending(
 # %% ../../nbs/pipeline/630_keypoint_folder.ipynb #fafe5f1a
 @dataclass
 class FolderResult:
-    "What became of the videos of a folder"
+    "The outcome for the videos of a folder"
 
     done: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)  # video: why
@@ -95,7 +95,7 @@ def infer_folder(
 # %% ../../nbs/pipeline/630_keypoint_folder.ipynb #4413d6aa
 def load_detections(
     archive: Path,  # NAME.mp4.npz
-    fps: float,  # Hz, of archives that do not know their times
+    fps: float,  # Hz, for archives without times
     select: str | None = None,  # Whom to follow where there are several
 ) -> xr.Dataset:  # 2D keypoints, px
     "2D keypoints of the person in one archive, or in the .nc beside it"
@@ -107,7 +107,7 @@ def load_detections(
 
 def collect_detections(
     folder: str | Path,  # Folder of detections
-    fps: float,  # Hz, of archives that do not know their times
+    fps: float,  # Hz, for archives without times
     select: str | None = None,  # Whom to follow where there are several
 ) -> dict[str, xr.Dataset]:  # NAME.mp4: 2D keypoints, px
     "All archives of a folder; FileNotFoundError or ValueError if one cannot be read"

@@ -101,14 +101,14 @@ def camera_frames(
 
 # %% ../../nbs/pipeline/650_live.ipynb #46d24d4f
 MAX_DELAY_FRAMES = 4  # a frame that is later than this is dropped
-CAMERA_FPS = 30.0  # Hz, assumed of a camera, which does not tell
+CAMERA_FPS = 30.0  # Hz, assumed for a camera, which does not report its rate
 
 
 def open_source(
     address: str | Path,  # Number of a camera, address of a stream, or a video file
     real_time: bool = True,  # Play a file at its own speed; else as fast as it goes
 ) -> Source:
-    "Frames of whatever it is; FileNotFoundError if it is nothing"
+    "Frames of a camera, a stream or a file; FileNotFoundError if it is none of them"
     text = str(address)
     if Path(text).is_file():
         info = probe(address)
@@ -144,7 +144,7 @@ PANEL_SHARE = 0.85  # width of the 3D panel, as a share of its height
 
 
 class LiveView:
-    "Takes 2D points of frames, keeps what was found, and draws it"
+    "Takes the 2D points of frames, keeps the results and draws them"
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class LiveView:
         stature: float | None = None,  # m
         fov: float | None = None,  # Degrees across the longer side; 60 is assumed
         checkpoint: str | Path | None = None,  # Lifter; the shipped one when not given
-        drawn_height: int = 540,  # Height of what is drawn, px
+        drawn_height: int = 540,  # Height of the drawing, px
     ):
         self.size = round(width * drawn_height / height / 2) * 2, drawn_height
         self.panel = round(drawn_height * PANEL_SHARE / 2) * 2, drawn_height
@@ -309,7 +309,7 @@ def keypoints_of(view: LiveView) -> xr.Dataset:
 
 
 def write_live_poses(view: LiveView, folder: Path) -> None:
-    "Poses and angles as they were shown"
+    "Write poses and angles as they were shown live"
     if len(view.poses) < 2:
         return
     times, xyz = (np.array(v) for v in zip(*view.poses, strict=True))
@@ -324,7 +324,7 @@ def write_session(
     facts: dict[str, Any],  # For run.json
     **options: Any,  # Height, camera and lifter of `estimate`
 ) -> None:
-    "Write what was seen, and what follows from it"
+    "Write the keypoints of a session and the results computed from them"
     view.poses += list(zip(*view.lifter.flush(), strict=True))
     facts["height"] = view.lifter.size * view.lifter.cfg.stature
     kp2d = keypoints_of(view)
@@ -345,7 +345,7 @@ def write_session(
 # %% ../../nbs/pipeline/650_live.ipynb #55c41f2a
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    "The streaming lifter's steps are small, and BlazePose needs the cores"
+    "One thread for torch: the lifter's steps are small, and BlazePose needs the cores"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -440,7 +440,7 @@ def session_facts(
     address: str | Path,
     model: str,
 ) -> dict[str, Any]:
-    "What a session was, for run.json and the terminal"
+    "Facts of a session, for run.json and the terminal"
     assert session.view
     frames, seconds = len(session.view.keypoints), session.seconds
     return dict(

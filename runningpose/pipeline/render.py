@@ -82,7 +82,7 @@ def with_camera_motion(
     kp2d: xr.Dataset,  # 2D keypoints, px
     video: str | Path,
 ) -> xr.Dataset:  # The same with the camera's motion in the attributes
-    "Measure how the camera moved, unless the keypoints know it"
+    "Measure the motion of the camera, unless the keypoints have it"
     if "camera_motion" in kp2d.attrs:
         return kp2d
     return kp2d.assign_attrs(camera_motion(video).attrs())
@@ -100,7 +100,7 @@ def camera_of(
 def check_video_name(
     output: str | Path,  # --viz-output
 ) -> Path:
-    "Refuse what is neither .mp4 nor .gif"
+    "Refuse endings other than .mp4 and .gif"
     output = Path(output)
     if output.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"--viz-output {output.name}: the name must end in .mp4 or .gif")

@@ -22,31 +22,31 @@ from ..video.reader import Clip, VideoError
 
 # %% ../../nbs/pose2d/421_backend.ipynb #784d5f00
 class BackendError(ValueError):
-    "There is no such backend, or it cannot do what is asked"
+    "There is no such backend, or it cannot do what was requested"
 
 
 @dataclass(frozen=True)
 class Backend:
-    "A 2D detector: what runs it, and what is known about it"
+    "A 2D detector: its function and its properties"
 
     name: str  # As the user writes it
     # infer(clip, select=..., mirror=..., **options)
     infer: Callable[..., xr.Dataset] = field(repr=False)
     models: tuple[str, ...] = ()  # Names of its models, the default first
     missing: tuple[str, ...] = ()  # Keypoints of halpe_26 that it never gives
-    can_mirror: bool = True  # It can look at mirrored pictures
+    can_mirror: bool = True  # It can process mirrored pictures
     licence: str = "not stated"  # Of the code and of the weights
     weights: str = "not stated"  # Where the weights come from
     model_option: str = "model"  # Name of its option that takes a model
 
     @property
     def default_model(self) -> str:
-        "The model that is used when none is asked for"
+        "The model that is used by default"
         return self.models[0] if self.models else ""
 
 
 class Registry(dict[str, Backend]):
-    "Backends by name; a plain function becomes a record of which only the function is known"
+    "Backends by name; a plain function becomes a record with default properties"
 
     def __setitem__(self, name: str, backend: Backend | Callable[..., xr.Dataset]) -> None:
         record = backend if isinstance(backend, Backend) else Backend(name, backend)
@@ -95,7 +95,7 @@ BACKENDS.add(
 def backend_table(
     backends: dict[str, Backend] = BACKENDS,  # Records by name
 ) -> pd.DataFrame:  # One row per backend
-    "What the backends give and need"
+    "Properties of the backends"
     rows = {
         b.name: {
             "models": ", ".join(b.models),
@@ -132,7 +132,7 @@ class _ClipWithMotion(Clip):
         return super().frames(mirror, measured)
 
     def motion(self) -> dict:
-        "Attributes that tell how the camera moved; none if no frame was read"
+        "Attributes that describe the motion of the camera; none if no frame was read"
         return self.meter.result().attrs() if self.meter and self.meter.rows else {}
 
 # %% ../../nbs/pose2d/421_backend.ipynb #c06aea31
@@ -141,14 +141,14 @@ MIN_FRAMES = 2  # fewer have no frame rate and no motion
 
 def find_backend(
     name: str,  # As the user writes it
-    mirror: bool = False,  # It has to look at mirrored pictures
+    mirror: bool = False,  # It has to process mirrored pictures
 ) -> Backend:
-    "The backend of that name; BackendError if there is none, or if it cannot look mirrored"
+    "The backend of that name; BackendError if there is none, or it cannot mirror"
     if name not in BACKENDS:
         raise BackendError(f"no backend named {name!r}; there are {', '.join(BACKENDS)}")
     if mirror and not BACKENDS[name].can_mirror:
         able = ", ".join(b.name for b in BACKENDS.values() if b.can_mirror)
-        raise BackendError(f"{name} cannot look at mirrored pictures; {able} can")
+        raise BackendError(f"{name} cannot process mirrored pictures; {able} can")
     return BACKENDS[name]
 
 
@@ -160,20 +160,20 @@ def infer_video(
     start: float | None = None,  # First time, s on the file's clock
     end: float | None = None,  # Frames from this time on are left out, s
     box: tuple | None = None,  # The same as `select` with a box: x, y, width, height, px
-    mirror: bool = False,  # Look at mirrored pictures; the answer is for the picture as it is
+    mirror: bool = False,  # Use mirrored pictures; the result is in the unmirrored picture
     real_fps: float | None = None,  # For slow motion: frame rate of filming, Hz; gives real times
     **options,  # For the backend, e.g. model='full'
-) -> xr.Dataset:  # Keypoints, px, as the detector saw them
+) -> xr.Dataset:  # Keypoints, px, as detected
     "2D keypoints of the runner in every frame of a video; BackendError, SelectError, VideoError"
     detector = find_backend(backend, mirror)
     if box is not None and select is not None:
-        raise SelectError("select and box both say whom to follow; give one of them")
+        raise SelectError("select and box both choose whom to follow; give one of them")
     clip = _ClipWithMotion(path, start, end, progress, real_fps)
     info, frames = clip.info, len(clip)
     selection = parse_select(select if box is None else box, info.width, info.height)
     if frames < MIN_FRAMES:
         raise VideoError(
-            f"{path} has {frames} frame{'s' * (frames != 1)} to look at; at least {MIN_FRAMES} "
+            f"{path} has {frames} frame{'s' * (frames != 1)} to analyse; at least {MIN_FRAMES} "
             "are needed, and a second or more for gait"
         )
     if "model" in options:

@@ -57,7 +57,7 @@ class Person(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    "Answers of the detector's anchors"
+    "Output of the detector's anchors"
 
     score: np.ndarray  # 0..1, shape (n,)
     box: np.ndarray  # x0, y0, x1, y1, then four points, all in 0..1, shape (n, 12)
@@ -68,7 +68,7 @@ def decode_boxes(
     logits: np.ndarray,  # Score logits, shape (2254,)
     threshold: float = 0.5,  # Lowest score
 ) -> Candidates:  # Those with at least that score
-    "Boxes and points of the anchors that see somebody"
+    "Boxes and points of the anchors that detect somebody"
     score = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
     ok = score >= threshold
     values, anchor = raw[ok] / DETECTOR_SIZE, anchors()[ok]
@@ -124,7 +124,7 @@ class Roi(NamedTuple):
 def roi_from(
     centre: np.ndarray,  # Hip centre x, y, px
     rim: np.ndarray,  # Point on the circle around the body x, y, px
-) -> Roi:  # The square to look at
+) -> Roi:  # The region of interest
     "The region of interest around a person"
     dx, dy = np.subtract(rim, centre, dtype=float)
     angle = np.pi / 2 - np.arctan2(-dy, dx)
@@ -150,7 +150,7 @@ CROP_SIZE = 256  # side of the landmark model's picture, px
 HEATMAP_CELLS = 64  # per side
 # Rows of the landmark model's 39 points
 SHOULDERS, HIPS = [11, 12], [23, 24]
-HIP_CENTRE, RIM = 33, 34  # where to look in the next frame
+HIP_CENTRE, RIM = 33, 34  # they define the crop of the next frame
 
 
 def refine_by_heatmap(
@@ -182,13 +182,13 @@ MASK_SHAPE = [1, 256, 256, 1]
 def without_mask(
     model: bytes,  # A TFLite file
 ) -> bytes:  # The same model without its mask output
-    "Leave out the segmentation branch of the landmark model"
+    "Remove the segmentation branch of the landmark model"
     tree = tfl.ModelT.InitFromObj(tfl.Model.GetRootAs(model, 0))
     graph = tree.subgraphs[0]
     outputs = [o for o in graph.outputs if list(graph.tensors[o].shape) != MASK_SHAPE]
     graph.outputs = np.array(outputs, np.int32)
     needed, kept = set(graph.outputs.tolist()), []
-    # Operators stand in order of execution, so what an operator needs comes before it
+    # Operators are in order of execution, so the inputs of an operator come before it
     for operator in reversed(graph.operators):
         if needed.isdisjoint(operator.outputs.tolist()):
             continue
@@ -202,7 +202,7 @@ def without_mask(
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    "Nothing on stderr: LiteRT greets every network there, from C++"
+    "Silence stderr: LiteRT writes a greeting for every network there, from C++"
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -264,7 +264,7 @@ class OneEuro:
             self.filtered, self.raw, self.speed = x, x, np.zeros_like(x)
         elif t > self.time:
             dt = t - self.time
-            # The first speeds are plainly averaged; else a track would start with a long lag
+            # The first speeds are plainly averaged, or a track would start with a long lag
             self.count += 1
             speed_gain = max(gain(self.speed_cutoff_hz, dt), 1 / self.count)
             self.speed = self.speed + speed_gain * ((x - self.raw) / side / dt - self.speed)
@@ -292,7 +292,7 @@ class BlazePose:
         self.model, self.sha256 = model, sha256(landmarks)
         self.calls = 0  # runs of the detector
         self.detector, self.detector_lock = Network(detector.read_bytes(), 1), Lock()
-        self.workers = min(2, threads)  # landmark models that can work at the same time
+        self.workers = min(2, threads)  # landmark models that run at the same time
         self.landmark_models: SimpleQueue[Network] = SimpleQueue()
         bare = without_mask(landmarks.read_bytes())
         for _ in range(self.workers):

@@ -27,11 +27,11 @@ class FilledTrack(NamedTuple):
     filled: np.ndarray  # True where a point was filled, shape (T, K)
 
 
-GUESS_WINDOW_S = 5  # time on either side of a gap from which the body is learned, s
+GUESS_WINDOW_S = 5  # time on either side of a gap that the prediction learns from, s
 
 
 def fill_gap(t, pos, k, gap, guess=None):
-    "The values of point `k` in a gap: a cubic, or a straight line added to a guess"
+    "The values of point `k` in a gap: a cubic, or a straight line added to a prediction"
     start, stop, near = gap
     inside = np.arange(start, stop)
     if guess is None:
@@ -44,7 +44,7 @@ def fill_track(
     pos: np.ndarray,  # Keypoints, px, NaN = missing, shape (T, K, 2)
     skel: Skeleton | str,  # Their skeleton
     max_gap: float = 0.2,  # Longest gap filled, s
-    guess: float = 0.08,  # Gaps longer than this are guessed from the body, if the limb is seen, s
+    guess: float = 0.08,  # Longer gaps are predicted from the body, if the limb is seen, s
 ) -> FilledTrack:  # The track, and what was filled
     "Fill the short gaps of all points"
     edges = skeleton(skel).edges.tolist()
@@ -93,7 +93,7 @@ def point_cutoff(
     keypoint: str,  # Name of a keypoint
     cutoff: dict[str, float],  # −3 dB, Hz, by name or kind; 'other' for the rest
 ) -> float:  # Its cut-off, Hz; infinite if it has none
-    "The cut-off of one keypoint: by its name, else by its kind, else that of all others"
+    "The cut-off of one keypoint: by its name, by its kind, or that of all others"
     kind = keypoint.removeprefix("left_").removeprefix("right_")
     return cutoff.get(keypoint, cutoff.get(kind, cutoff.get("other", np.inf)))
 
@@ -127,7 +127,7 @@ def outside(
 # %% ../../nbs/pose2d/430_clean.ipynb #8748d638
 SWAPPED_CONFIDENCE = 0.8  # factor on the confidence of points whose side was exchanged
 FILLED_CONFIDENCE = 0.5  # factor on the confidence of filled points
-OUTLIER_LEVEL = 0.012  # least noise that `find_outliers` assumes, body heights
+OUTLIER_LEVEL = 0.012  # lowest noise that `find_outliers` assumes, body heights
 
 
 def _check_options(kp2d, cutoff, slowdown, mirrored):
@@ -150,7 +150,7 @@ def _check_options(kp2d, cutoff, slowdown, mirrored):
 
 
 class NamedSides(NamedTuple):
-    "A track whose left and right are in their places"
+    "A track with left and right corrected"
 
     position: np.ndarray  # px, shape (T, K, 2)
     confidence: np.ndarray  # 0..1, shape (T, K)
@@ -159,7 +159,7 @@ class NamedSides(NamedTuple):
 
 
 def _repair_sides(kp2d, mirrored, t, height, sides):
-    "Put left and right in their places, with a mirrored pass if there is one"
+    "Correct left and right, with a mirrored pass if there is one"
     pos, conf = pose_arrays(kp2d)
     pos, skel = pos.astype(float), skeleton(kp2d.attrs["skeleton"])
     swaps, uncertainty = {}, None
@@ -178,7 +178,7 @@ def _repair_sides(kp2d, mirrored, t, height, sides):
 
 
 def _end_confidence(conf, known):
-    "For every frame the smaller confidence of the known frames before and after"
+    "For every frame the lower confidence of the known frames before and after"
     frames = np.flatnonzero(known)
     after = np.searchsorted(frames, np.arange(len(conf)))
     last = len(frames) - 1
@@ -188,14 +188,14 @@ def _end_confidence(conf, known):
 
 
 def _lower_filled_confidence(conf, known, filled):
-    "Give filled points half the smaller confidence of the two ends (in place)"
+    "Give filled points half the lower confidence of the two ends (in place)"
     for k in np.flatnonzero(filled.any(0)):
         ends = _end_confidence(conf[:, k], known[:, k])
         conf[filled[:, k], k] = FILLED_CONFIDENCE * ends[filled[:, k]]
 
 
 def _record(swaps, outliers, filled, pos, **options):
-    "The attributes that record what was done"
+    "The attributes that record the changes"
     swapped = {part: int(frames.sum()) for part, frames in swaps.items()}
     counts = dict(
         swapped=swapped.get("legs", 0),
@@ -222,10 +222,10 @@ def clean(
     cutoff: float | dict | None = CUTOFF,
     max_gap: float = 0.2,  # Longest gap filled, s of real time
     outliers: bool = True,  # Remove outliers
-    sides: bool = True,  # Put exchanged left and right sides in their places
-    slowdown: float = 1.0,  # How many times slower than real time the times of `kp2d` run
+    sides: bool = True,  # Correct exchanged left and right sides
+    slowdown: float = 1.0,  # How many times slower than real time the clock of `kp2d` runs
     mirrored: xr.Dataset | None = None,  # Second pass: `infer_video(..., mirror=True)`
-) -> xr.Dataset:  # Repaired keypoints; attributes that begin with clean_ tell what was done
+) -> xr.Dataset:  # Repaired keypoints; attributes that begin with clean_ record the changes
     "Repair a 2D track: left and right, outliers, gaps, jitter"
     _check_options(kp2d, cutoff, slowdown, mirrored)
     t = kp2d.time.values / slowdown
@@ -252,7 +252,7 @@ def clean(
         max_gap=max_gap,
         slowdown=slowdown,
         mirrored=mirrored is not None,
-        apart=single,
+        single_pass=single,
     )
     ds = like(kp2d, smooth, conf, **_record(swaps, jumps, filled, pos, **options))
     return _with_extras(ds, smooth_track(t, pos, LIGHT), uncertainty)

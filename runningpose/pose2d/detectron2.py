@@ -41,7 +41,7 @@ class Detectron2(NamedTuple):
 
 
 def _detectron2() -> Detectron2:
-    "The parts of Detectron2 that are used; ImportError with the installation lines"
+    "The parts of Detectron2 that are used; ImportError with the installation commands"
     try:
         from detectron2 import model_zoo
         from detectron2.checkpoint import DetectionCheckpointer
@@ -51,7 +51,7 @@ def _detectron2() -> Detectron2:
         from detectron2.utils.file_io import PathManager
     except ImportError as e:
         raise ImportError(
-            f"Detectron2 cannot be used here ({e}); two lines install it:\n{DETECTRON2_INSTALL}"
+            f"Detectron2 cannot be used here ({e}); two commands install it:\n{DETECTRON2_INSTALL}"
         ) from None
     return Detectron2(
         model_zoo, DetectionCheckpointer, get_cfg, ResizeShortestEdge, build_model, PathManager
@@ -69,7 +69,7 @@ MODELS = dict(
 def config_name(
     model: str | Path,  # Short name, name in the model zoo, or path of a YAML file
 ) -> str:  # Path in the model zoo, e.g. COCO-Keypoints/NAME.yaml, or the path of the file
-    "The configuration that a name means; ValueError if there is none"
+    "The configuration with a name; ValueError if there is none"
     name = MODELS.get(str(model), str(model))
     if Path(name).is_file():
         return name
@@ -87,7 +87,7 @@ def config_name(
 # %% ../../nbs/pose2d/415_detectron2.ipynb #eab38f53
 def read_config(
     model: str | Path,  # Short name, name in the model zoo, or path of a YAML file
-    threshold: float = 0.7,  # Least score of a person, 0..1
+    threshold: float = 0.7,  # Lowest score of a person, 0..1
     device: str = "cpu",  # 'cpu', 'cuda', 'cuda:1', ...
 ) -> Any:  # Configuration (CfgNode) of Detectron2
     "The configuration of a keypoint model; ValueError if it is none, or has other keypoints"
@@ -189,7 +189,7 @@ def _array(values: Any) -> np.ndarray:
 
 def people_of(
     instances: Any,  # Detectron2's Instances of one picture, on any device
-    threshold: float = 0.7,  # Least score of a person, 0..1
+    threshold: float = 0.7,  # Lowest score of a person, 0..1
 ) -> FrameDetections:  # Those of class person with at least that score
     "The people of one picture as arrays"
     score = _array(instances.scores)
@@ -204,12 +204,12 @@ def people_of(
 
 # %% ../../nbs/pose2d/415_detectron2.ipynb #a6efd088
 def _device(device):
-    "The device that a name means; ValueError if it is not there"
+    "The device with a name; ValueError if it is not available"
     import torch
 
     cuda = torch.cuda.is_available()
     if not cuda and device.startswith("cuda"):
-        raise ValueError(f"device is {device}, but torch sees no CUDA device here; take cpu")
+        raise ValueError(f"device is {device}, but torch finds no CUDA device here; use cpu")
     return ("cuda" if cuda else "cpu") if device == "auto" else device
 
 
@@ -222,7 +222,7 @@ class KeypointRCNN:
         # Checkpoint file or address; by default that of the model zoo; '' for none, in tests
         weights: str | Path | None = None,
         device: str = "auto",  # 'cpu', 'cuda', or 'auto': cuda if there is one
-        threshold: float = 0.7,  # Least score of a person, 0..1
+        threshold: float = 0.7,  # Lowest score of a person, 0..1
     ):
         d2 = _detectron2()
         self.device = _device(device)
@@ -259,12 +259,12 @@ def _batches(frames: Iterable, n: int) -> Iterator[list[np.ndarray]]:
 def infer_detectron2(
     clip: Clip,  # The video
     select: Any = None,  # Whom to follow, see `choose_person`; the largest by default
-    mirror: bool = False,  # Use the mirrored pictures; the answer is mirrored back
+    mirror: bool = False,  # Use mirrored pictures; the result is mirrored back
     model: str | Path = "r101",  # 'r101', 'r50', 'x101', a name in the model zoo, or a YAML file
     weights: str | Path | None = None,  # Checkpoint file; by default that of the model zoo
     device: str = "auto",  # 'cpu', 'cuda', or 'auto': cuda if there is one
     batch: int | None = None,  # Pictures at a time; by default 8 on cuda and 1 on a CPU
-    threshold: float = 0.7,  # Least score of a person, 0..1
+    threshold: float = 0.7,  # Lowest score of a person, 0..1
     # A loaded KeypointRCNN: model, weights, device and threshold are then its own
     predictor: KeypointRCNN | None = None,
 ) -> xr.Dataset:  # Keypoints in halpe_26, px, NaN where the person was not seen

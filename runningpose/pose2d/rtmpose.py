@@ -35,13 +35,13 @@ class RtmlibModules(NamedTuple):
 
 
 def _rtmlib() -> RtmlibModules:
-    "rtmlib and ONNX Runtime; ImportError with the installation lines"
+    "rtmlib and ONNX Runtime; ImportError with the installation commands"
     try:
         import onnxruntime
         import rtmlib
     except ImportError as e:
         raise ImportError(
-            f"rtmlib cannot be used here ({e}); two lines install it:\n{RTMPOSE_INSTALL}"
+            f"rtmlib cannot be used here ({e}); two commands install it:\n{RTMPOSE_INSTALL}"
         ) from None
     return RtmlibModules(rtmlib, onnxruntime)
 
@@ -79,7 +79,7 @@ def points_with(
 
 def boxes_with(
     net: Any,  # A YOLOX of rtmlib whose network suppresses duplicates itself
-    threshold: float = 0.3,  # Least score of a person, 0..1
+    threshold: float = 0.3,  # Lowest score of a person, 0..1
 ) -> Callable:  # Of an RGB picture: boxes (n, 4) px, scores (n,)
     "A detector of rtmlib that gives scores too"
 
@@ -89,7 +89,8 @@ def boxes_with(
         if out.shape[-1] != 5:
             raise ValueError(
                 f"the detector gives {out.shape[-1]} numbers a box; needed are 5 (x0, y0, x1, y1,"
-                " score), as those of the RTMPose project give, which leave out doubles themselves"
+                " score), as detectors of the RTMPose project give"
+                " after removing duplicates"
             )
         out = np.asarray(out[0], float)
         out = out[out[:, 4] >= threshold]
@@ -125,7 +126,7 @@ def _network(kind: str, source: str | Path, size: Any, device: str) -> Any:
 
 
 def _rtm_device(device: str) -> str:
-    "The device that a name means"
+    "The device with a name"
     if device != "auto":
         return device
     providers = _rtmlib().onnxruntime.get_available_providers()
@@ -138,7 +139,7 @@ def load_rtmpose(
     # ONNX file or address of the detector instead; with `pose` alone, there is no detector
     detector: str | Path | None = None,
     device: str = "auto",  # 'cpu', 'cuda', 'mps', or 'auto': cuda if ONNX Runtime has it
-    threshold: float = 0.3,  # Least score of a person, 0..1
+    threshold: float = 0.3,  # Lowest score of a person, 0..1
 ) -> TopDown:  # Both networks
     "Load RTMPose and its detector; ValueError or WeightsError if they do not fit"
     if mode not in MODES:
@@ -164,13 +165,13 @@ def load_rtmpose(
     return TopDown(points_with(net), boxes, SETS[n], model, sums, options)
 
 # %% ../../nbs/pose2d/418_rtmpose.ipynb #c5c3b608
-# Mean confidence below which the person is missing; a point needs it to count for the next box
+# Mean confidence below which the person is missing; points below it do not set the next box
 UNSURE = 0.3
 BOX_MARGIN = 0.1  # enlargement of the next box on every side, parts of its longer side
 
 
 def _everybody(net: TopDown, frames: Iterable) -> Iterator:
-    "Boxes, scores, positions and confidence of everybody in every frame"
+    "Boxes, scores, positions and confidence of all people in every frame"
     for frame in frames:
         rgb = frame.rgb()
         box, score = net.boxes(rgb)
@@ -204,12 +205,12 @@ def _start_box(selected: Any, width: int, height: int, mirror: bool) -> np.ndarr
 def infer_rtmpose(
     clip: Clip,  # The video
     select: Any = None,  # Whom to follow, see `choose_person`; the largest by default
-    mirror: bool = False,  # Use the mirrored pictures; the answer is mirrored back
+    mirror: bool = False,  # Use mirrored pictures; the result is mirrored back
     mode: str = "balanced",  # One of `MODES`; fetched once by rtmlib
     pose: str | Path | None = None,  # ONNX file of the pose network instead
     detector: str | Path | None = None,  # ONNX file of the detector instead; see `load_rtmpose`
     device: str = "auto",  # 'cpu', 'cuda', 'mps', or 'auto': cuda if ONNX Runtime has it
-    threshold: float = 0.3,  # Least score of a person, 0..1
+    threshold: float = 0.3,  # Lowest score of a person, 0..1
     # Loaded networks: mode, pose, detector, device and threshold are then their own
     predictor: TopDown | None = None,
 ) -> xr.Dataset:  # Keypoints in halpe_26, px, NaN where the person was not seen

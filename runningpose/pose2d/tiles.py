@@ -60,7 +60,7 @@ STATURE_RADII = 1.65  # stature of an upright person, in radii of the circle aro
 
 
 def _same(p: Person, q: Person) -> bool:
-    "Are two detections of one picture the same person?"
+    "Whether two detections in one picture are the same person"
     distance = np.hypot(*(p.centre - q.centre))
     return distance < 0.5 * max(p.radius, q.radius) and 0.5 < p.radius / q.radius < 2
 
@@ -85,7 +85,7 @@ def body_box(
 
 # %% ../../nbs/pose2d/405_tiles.ipynb #f85f8b50
 class ChangeMap:
-    "Where something changes from picture to picture"
+    "Map of the pixels that change from picture to picture"
 
     INTERVAL_S = 0.08  # shortest time between two pictures that are compared, s
     CHANGE = 12  # difference from which a pixel counts as changed, grey levels of 255
@@ -97,7 +97,7 @@ class ChangeMap:
         self.changed: np.ndarray | None = None  # integral image of changed pixels
 
     def update(self, frame: Frame) -> None:
-        "Compare with the picture before; does nothing if that was too short a time ago"
+        "Compare with the previous picture; does nothing if too little time has passed"
         if frame.time < self.time + self.INTERVAL_S:
             return
         grey, self.covers = frame.grey(self.LONGEST_PX)
@@ -125,15 +125,15 @@ LEVELS = {  # level: first and longest interval of the search, s
     5: (0.1, 4.0),
     7: (0.1, 4.0),
 }
-TILES_AT_A_TIME = 16  # tiles tried because something moves there, and as many in turn
+TILES_AT_A_TIME = 16  # tiles tried because of motion, and as many in turn
 MIN_SCORE = 0.6  # score from which a detection in a tile counts
-SMALL_TILE_SCORE = 0.1  # as much less in small tiles, since all finds are confirmed
+SMALL_TILE_SCORE = 0.1  # reduction of that score in small tiles; all detections are confirmed
 
 
 def detect_in(
     net: BlazePose,  # Networks
     frame: Frame,  # The picture
-    squares: list[Square],  # Parts to look at
+    squares: list[Square],  # Parts to search
     min_score: float = MIN_SCORE,  # Detections with more than this count
 ) -> list[Person]:  # One detection per person, highest score first
     "People in square parts of a frame"
@@ -157,7 +157,7 @@ def detect_in(
 
 
 class TileSearch:
-    "Look for people more and more thoroughly, and less and less often"
+    "Search for people ever more thoroughly, and ever less often"
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class TileSearch:
         self,
         frame: Frame,  # The picture
     ) -> Iterator[list[Person]]:  # People found at each level that is due
-        "People in a frame, level by level; go on while none of them is confirmed"
+        "People in a frame, level by level; continue while none of them is confirmed"
         self.changes.update(frame)
         for level, (first, longest) in LEVELS.items():
             if frame.time < self.due.get(level, np.inf):
@@ -188,7 +188,7 @@ class TileSearch:
             yield detect_in(self.net, frame, self.tiles_to_try(frame, level), min_score)
 
     def tiles_to_try(self, frame: Frame, level: int) -> list[Square]:
-        "All tiles if they are few; else those where most has changed, and some in turn"
+        "All tiles if there are few; otherwise those with the most change, and some in turn"
         every = tiles(frame.width, frame.height, level)
         if len(every) <= 2 * TILES_AT_A_TIME:
             return every
@@ -207,9 +207,9 @@ KNEES_AND_ANKLES = [25, 26, 27, 28]
 
 def like_a_body(
     points: np.ndarray,  # x, y (px), visibility, presence, shape (39, 4)
-    side: float,  # Side of the square looked at, px
-) -> bool:  # True if it could be
-    "Could these points be a person?"
+    side: float,  # Side of the crop, px
+) -> bool:  # True if they could
+    "Whether these points could be a person"
     trunk = np.hypot(*(points[SHOULDERS, :2].mean(0) - points[HIPS, :2].mean(0)))
     legs = [np.hypot(*(points[a, :2] - points[b, :2])) for a, b in LEG_BONES]
     confidence = points[[*SHOULDERS, *HIPS, *KNEES_AND_ANKLES], 2:4].prod(1)
@@ -223,7 +223,7 @@ def like_a_body(
 
 
 def _confirmed_roi(points: np.ndarray | None, side: float, found_side: float) -> Roi | None:
-    "The square around a body of about the size that was found; None if it is none"
+    "The crop around a body of about the size that was found; None if it is no body"
     if points is None or not like_a_body(points, side):
         return None
     roi = roi_from(points[HIP_CENTRE, :2], points[RIM, :2])
@@ -235,7 +235,7 @@ def confirm(
     frame: Frame,  # The picture
     roi: Roi,  # Where somebody may be
 ) -> np.ndarray | None:  # x, y (px), visibility, presence, shape (39, 4); None if nobody is there
-    "The points of a person who was found, if it is one"
+    "The points of a detected person; None if the detection is false"
     found_side = roi.side
     points = net.landmarks(frame, roi)
     if points is None:

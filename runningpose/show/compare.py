@@ -42,7 +42,7 @@ Result = dict[str, Any]  # name, metrics, cycles, run (the content of run.json)
 def load_result(
     folder: str | Path,  # Folder that `analyze` or `runningpose` wrote
 ) -> Result:
-    "What a comparison needs of a result; FileNotFoundError names a missing file"
+    "The parts of a result that a comparison needs; FileNotFoundError names a missing file"
     folder = Path(folder)
     for name in ("metrics.csv", "cycles.csv", "run.json"):
         if not (folder / name).is_file():
@@ -226,7 +226,7 @@ def describe(
 def about_html(
     *results: Result,
 ) -> str:  # HTML
-    "What each run is, and a warning if only one of them is a walk"
+    "The facts of each run, and a warning if only one of them is a walk"
     lines = "".join(
         f"<li><b>{escape(str(result['name']))}</b>: {escape(describe(result))}</li>"
         for result in results

@@ -183,7 +183,7 @@ def plot_cycles(
     events: pd.DataFrame,  # Gait events
     names: list[str] | None = None,  # Angles to show, without side; None for all
     columns: int = 2,  # Panels side by side
-    norms: bool = True,  # Draw what other runners do, where it is known; see `NORM_CYCLES`
+    norms: bool = True,  # Draw published values of other runners; see `NORM_CYCLES`
 ) -> Figure:
     "The mean stride ± one standard deviation, 0 to 100 % from foot strike to foot strike"
     fig, panels = angle_panels(angles, names, columns, "stride (%)")

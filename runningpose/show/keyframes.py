@@ -205,7 +205,7 @@ class KeyFrame(NamedTuple):
 def body_height_px(
     xy: np.ndarray,  # Keypoints of the frames in which the runner is seen, px, shape (T, K, 2)
 ) -> float:  # px
-    "Height of the runner in the picture, in her most upright tenth of the frames"
+    "Height of the runner in the picture, from the most upright tenth of the frames"
     y = xy[..., 1]
     return float(np.nanquantile(np.nanmax(y, 1) - np.nanmin(y, 1), 0.9))
 

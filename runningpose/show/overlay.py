@@ -273,7 +273,7 @@ def overlay_video(
 def best_frame(
     kp2d: xr.Dataset,  # 2D pose data set
 ) -> int:  # Index into its time axis
-    "Where the runner is seen best: mean confidence times height in the picture"
+    "The best frame of the runner: highest mean confidence times height in the picture"
     xy, confidence = pose_arrays(kp2d)
     y = xy[..., 1]
     seen = np.isfinite(y).any(1)
@@ -287,7 +287,7 @@ def poster(
     kp2d: xr.Dataset,  # 2D pose data set, px of that video
     height: int = 540,  # Height of the picture at most, px
 ) -> np.ndarray:  # RGB picture, shape (height, width, 3)
-    "The frame in which the runner is seen best, with her skeleton"
+    "The best frame of the runner, with her skeleton"
     xy, confidence = pose_arrays(kp2d)
     best = best_frame(kp2d)
     just_before = float(kp2d.time[best]) - half_interval(kp2d.time.values)

@@ -255,7 +255,7 @@ def limitations(
     pose3d: xr.Dataset,  # 3D pose data set
     step: int = 1,  # The report holds every n-th frame
 ) -> list[str]:  # Sentences
-    "What limits the numbers"
+    "The limitations, as sentences"
     messages = [str(warning) for warning in run.get("warnings") or []]
     if pose3d.attrs["frame"] != "world":
         messages.append(
@@ -286,7 +286,7 @@ def jpeg_text(
 
 def image_html(
     rgb: np.ndarray,  # Picture, shape (H, W, 3)
-    description: str,  # Text for those who do not see it
+    description: str,  # Alternative text
 ) -> str:  # HTML
     "A picture inside a page"
     return f'<img alt="{escape(description)}" src="data:image/jpeg;base64,{jpeg_text(rgb)}">'

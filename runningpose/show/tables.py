@@ -99,7 +99,7 @@ NOTABLE_PENALTY = 0.9  # factor (0 to 1) below which a penalty is worth naming
 def main_penalties(
     penalties: dict[str, float],  # Reason to factor of confidence, 0 to 1
 ) -> str:  # At most two reasons, the heaviest first
-    "What lowers the confidence most"
+    "The reasons that lower the confidence most"
     notable = sorted((f, reason) for reason, f in penalties.items() if f < NOTABLE_PENALTY)
     return ", ".join(reason for _, reason in notable[:2])
 
@@ -116,7 +116,7 @@ def value_notes(
     penalties: dict[str, dict[str, float]],  # 'metric side' to reasons and factors
     both: bool,  # The value belongs to both sides
 ) -> list[str]:  # Finished HTML
-    "The small print below a value: sides, count, confidence and what lowers it"
+    "The small print below a value: sides, count, confidence and reasons"
     notes = ["both sides"] if both else []
     if np.isfinite(row.n):
         notes.append(f"n {row.n:.0f}")

@@ -24,7 +24,7 @@ def yuv_matrix(
     colorspace: int = 2,  # Matrix number of ITU-T H.273: 1 BT.709, 5 and 6 BT.601, 9 BT.2020
     full: bool = False,  # Full range 0..255 instead of 16..235
 ) -> np.ndarray:  # Matrix with offset, shape (3, 4): rgb = m @ [y, u, v, 1], all 0..255
-    "From YUV bytes to RGB; an unknown matrix, number 2, is taken as BT.601"
+    "From YUV bytes to RGB; an unknown matrix (number 2) is taken as BT.601"
     kr, kb = _KR_KB.get(colorspace, _BT601)
     kg = 1 - kr - kb
     m = np.array(
@@ -70,13 +70,13 @@ def _hlg_light(signal: np.ndarray) -> np.ndarray:
     return HLG_PEAK * scene**HLG_GAMMA / DIFFUSE_WHITE
 
 # %% ../../nbs/video/245_colour.ipynb #437c7996
-KNEE = 0.5  # light up to which nothing is pressed down, 1 is diffuse white
+KNEE = 0.5  # light up to which nothing is compressed, 1 is diffuse white
 
 
 def sdr_signal(
     light: np.ndarray,  # Light, 1 is diffuse white, any shape
 ) -> np.ndarray:  # Signal of an ordinary picture, 0..1
-    "Light to a signal of an ordinary screen, highlights pressed below white"
+    "Light to a signal of an ordinary screen, highlights compressed below white"
     light = np.maximum(np.asarray(light, float), 0)
     above = np.maximum(light - KNEE, 0)
     f = np.minimum(light, KNEE) + (1 - KNEE) * -np.expm1(-above / (1 - KNEE))

@@ -41,7 +41,7 @@ _SUBSAMPLING = {
 def planar_format(
     name: str,  # Name of a pixel format, as FFmpeg has it
 ) -> PlanarFormat | None:  # None for formats of other kinds
-    "Bits and subsampling, read off the name of a pixel format"
+    "Bits and subsampling, from the name of a pixel format"
     found = _FORMAT_NAME.fullmatch(name)
     return PlanarFormat(int(found[2] or 8), _SUBSAMPLING[found[1]]) if found else None
 
@@ -49,7 +49,7 @@ def planar_format(
 def read_planes(
     picture: av.VideoFrame,  # As decoded
 ) -> list[np.ndarray]:  # Y, U and V; empty for formats of other kinds
-    "The planes as they lie in memory, of the first field if there are two; nothing is copied"
+    "The planes as they are in memory, of the first field if there are two; nothing is copied"
     fmt = planar_format(picture.format.name)
     if fmt is None:
         return []
@@ -64,7 +64,7 @@ def _plane(plane: Any, dtype: type, first_field: bool) -> np.ndarray:
 
 # %% ../../nbs/video/250_frame.ipynb #471e9135
 class Orientation(NamedTuple):
-    "What a file asks to be done to its pictures before they are shown"
+    "How a file's pictures are to be shown"
 
     rotation: int = 0  # Degrees counter-clockwise, a multiple of 90
     mirrored: bool = False  # Left and right are swapped, after the turn

@@ -75,7 +75,7 @@ def _is_cover(stream: av.VideoStream) -> bool:
 # %% ../../nbs/video/260_reader.ipynb #d4d268ab
 @dataclass(frozen=True)
 class VideoInfo:
-    "What `probe` found out about a video"
+    "The properties of a video, from `probe`"
 
     path: Path  # The file
     width: int  # Upright width, px
@@ -92,9 +92,9 @@ class VideoInfo:
     pix_fmt: str  # e.g. yuv420p
     variable: bool  # Frame durations vary
     has_audio: bool  # There is sound
-    # Rate at which the phone says it recorded, Hz; above `fps` this is slow motion; None if unsaid
+    # Recording rate that the phone stored, Hz; above `fps` means slow motion; None if not stored
     capture_fps: float | None
-    # Frames the file's header promises and the file does not hold; above 0 the file was cut off
+    # Frames in the header that are not in the file; above 0 the file was cut off
     missing: int
     # Presentation time of every frame, s, shape (frames,)
     times: np.ndarray = field(repr=False, compare=False)
@@ -112,7 +112,7 @@ UNEVEN = 0.05  # difference of frame durations from which a video is variable, p
 def probe(
     path: str | Path,  # Video file
 ) -> VideoInfo:  # Size, times, rotation and more
-    "Look into a video; VideoNotFound and VideoError say why it cannot be read"
+    "The properties of a video; VideoNotFound and VideoError say why it cannot be read"
     picture = _first_picture(path)
     container, stream = _open(path)
     with container:
@@ -217,7 +217,7 @@ def _pixel_aspect(stream: av.VideoStream) -> float:
 
 
 def _capture_fps(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    "The rate at which an Android phone says it recorded, Hz"
+    "The recording rate stored by an Android phone, Hz"
     notes = container.metadata | stream.metadata
     try:
         rate = float(notes.get("com.android.capture.fps", "nan"))
@@ -232,7 +232,7 @@ def _missing_frames(
     packets: PacketTimes,
     fps: float,  # Hz
 ) -> int:
-    "How many frames the header promises in vain"
+    "How many frames the header has and the file has not"
     if "avi" not in container.format.name:
         return max(0, stream.frames - packets.packets)
     # the header of AVI counts ticks of its clock, with or without a frame
@@ -262,7 +262,7 @@ def _pictures(
             return
 
 
-TIME_TOLERANCE_S = 1e-6  # a frame so little before `start` still counts, s
+TIME_TOLERANCE_S = 1e-6  # a frame this much before `start` still counts, s
 
 
 def _decode(
@@ -288,7 +288,7 @@ def _decode(
 
 # %% ../../nbs/video/260_reader.ipynb #b6c1eeb2
 _END = object()  # in the queue: there is no more
-QUEUE_POLL_S = 0.1  # time between looks whether the reader has gone, s
+QUEUE_POLL_S = 0.1  # interval of checks whether the reader has stopped, s
 
 
 def _prefetch(items: Generator[Any, None, None], size: int) -> Generator[Any, None, None]:

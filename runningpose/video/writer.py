@@ -38,7 +38,7 @@ class VideoWriter:
         fps: float,  # Frame rate, Hz; the time of frames for which none is given
         crf: int = 23,  # Quality: 18 is very good, 28 is small
         preset: str = "veryfast",  # x264 preset: faster ones make larger files
-        rotation: int = 0,  # Display rotation to note in the file, degrees counter-clockwise
+        rotation: int = 0,  # Display rotation to store in the file, degrees counter-clockwise
     ):
         if not fps > 0:
             raise VideoError(f"fps is {fps}: a video needs a frame rate above 0")
@@ -104,7 +104,7 @@ class VideoWriter:
         self._container.close()
 
     def _encode(self) -> None:
-        "In the thread: encode what comes through the queue; after an error, only empty it"
+        "In the thread: encode the pictures in the queue; after an error, only empty it"
         while (item := self._queue.get()) is not None:
             if self._error is None:
                 self._mux(*item)
