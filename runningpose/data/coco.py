@@ -83,29 +83,24 @@ def keypoints_for(
     "The file with the keypoints of a video, by their names; FormatError if none or several fit"
     video = Path(video)
     folder = Path(folder or video.parent)
-    files = [
-        *sorted(folder.glob("*_2D_keypoints.csv")),
-        *(f for f in sorted(folder.glob("*.nc")) if _is_2d(f)),
-    ]
-    name = _letters(video.stem)
-    found = (
-        [f for f in files if _letters(_name_of(f)) == name]
-        or [f for f in files if _is_of_camera(_name_of(f), video.stem)]
-        or [f for f in files if f.suffix == ".nc" and name.startswith(_letters(_name_of(f)))]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder} with keypoints")
+    files = [*sorted(folder.glob("*_2D_keypoints.csv")), *sorted(folder.glob("*.nc"))]
+    for fits in (_has_name_of, _is_of_camera, _begins_name_of):
+        found = [file for file in files if fits(file, video) and _is_2d(file)]
+        if len(found) > 1:
+            names = " and ".join(file.name for file in found[:3])
+            raise FormatError(f"{video.name} fits {names}: leave one of them in {folder}")
+        if found:
+            return found[0]
+    there = ", ".join([file.name for file in files if _is_2d(file)][:4])
+    raise FormatError(
+        f"there are no keypoints for {video.name} in {folder}; "
+        f"there are {there or 'no _2D_keypoints.csv, and no .nc with 2D poses'}. "
+        f"They are called {video.stem}_2D_keypoints.csv, {video.name}.nc, or "
+        "RECORDING_CameraN_2D_keypoints.csv for a video whose name is that of the recording "
+        "and the number N of the camera"
     )
-    if not found:
-        there = ", ".join(f.name for f in files[:4])
-        raise FormatError(
-            f"there are no keypoints for {video.name} in {folder}; "
-            f"there are {there or 'no _2D_keypoints.csv, and no .nc with 2D poses'}. "
-            f"They are called {video.stem}_2D_keypoints.csv, or "
-            "RECORDING_CameraN_2D_keypoints.csv for a video whose name is that of the recording "
-            "and the number N of the camera"
-        )
-    if len(found) > 1:
-        names = " and ".join(f.name for f in found[:3])
-        raise FormatError(f"{video.name} fits {names}: give the video the name of one")
-    return found[0]
 
 
 def _letters(name: str) -> str:
@@ -113,24 +108,37 @@ def _letters(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _name_of(path: Path) -> str:
+def _name_of(file: Path) -> str:
     "The name that a file of keypoints shares with its video"
-    return path.stem.removesuffix("_2D_keypoints")
+    return file.stem.removesuffix("_2D_keypoints")
 
 
-def _is_of_camera(name: str, video: str) -> bool:
-    "Whether run1_Camera2 has the keypoints of run1_Miqus_2_20001"
-    match = re.match(r"(.+)_Camera0*(\d+)$", name, re.IGNORECASE)
+def _has_name_of(file: Path, video: Path) -> bool:
+    "Whether run1_2D_keypoints.csv, run1.nc or run1.mp4.nc has the keypoints of run1.mp4"
+    return file.name == f"{video.name}.nc" or _letters(_name_of(file)) == _letters(video.stem)
+
+
+def _is_of_camera(file: Path, video: Path) -> bool:
+    "Whether run1_Camera2_2D_keypoints.csv has the keypoints of run1_Miqus_2_20001.avi"
+    match = re.match(r"(.+)_Camera0*(\d+)$", _name_of(file), re.IGNORECASE)
     if not match:
         return False
     recording, number = re.escape(match[1]), match[2]
     kind = r"(?:[A-Za-z]+[\s_.-]*)?"  # such as Miqus_
     pattern = rf"{recording}[\s_.-]+{kind}0*{number}(?!\d)"
-    return re.match(pattern, video, re.IGNORECASE) is not None
+    return re.match(pattern, video.stem, re.IGNORECASE) is not None
+
+
+def _begins_name_of(file: Path, video: Path) -> bool:
+    "Whether run1.nc has the keypoints of run1_left.mp4; those of run10.mp4 it has not"
+    words = rf"{re.escape(_name_of(file))}(?![^\W_])"
+    return file.suffix == ".nc" and re.match(words, video.stem, re.IGNORECASE) is not None
 
 
 def _is_2d(path: Path) -> bool:
-    "Whether a netCDF file holds 2D poses"
+    "Whether a file holds 2D poses"
+    if path.suffix == ".csv":
+        return True
     try:
         return bool(load_poses(path).attrs["frame"] == "image")
     except PoseError:
