@@ -278,7 +278,7 @@ def runningpose_prepare_data_3d(
 @command()
 def runningpose_prepare_data_coco(
     folder: Param(
-        "Video, or folder of videos, with the keypoints beside: NAME_2D_keypoints.csv or NAME.nc",
+        "Video, or folder of videos; their keypoints are NAME_2D_keypoints.csv, .nc or .mp4.nc",
         str,
         nargs="?",
     ),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_KEYPOINTS', 'VISIBLE', 'JPEG_QUALITY', 'ROUNDING_PX', 'coco_category', 'coco_annotation', 'keypoints_for',
-           'video_annotations', 'prepare_coco', 'check_coco']
+           'annotated_set', 'video_annotations', 'prepare_coco', 'check_coco']
 
 # %% ../../nbs/data/350_coco.ipynb #5b90296d
 import json
@@ -148,15 +148,24 @@ def _is_2d(path: Path) -> bool:
 JPEG_QUALITY = 92
 
 
+def annotated_set(
+    kp: xr.Dataset,  # 2D keypoints
+) -> Skeleton:  # `runningpose_18` where the keypoints have it; else their own set
+    "The keypoint set in which a video is annotated"
+    ours, own = skeleton("runningpose_18"), skeleton_of(kp)
+    return ours if set(ours.keypoints) <= set(own.keypoints) else own
+
+
 def video_annotations(
     video: str | Path,  # Video file
     kp: xr.Dataset,  # 2D keypoints, px, on the recording's clock
     images: str | Path | None = None,  # Folder for the frames as JPEG; none written without it
     offset: float = 0.0,  # Seconds to add to the video's times to get the recording's
     every: int = 1,  # Every so many frames
-    skel: str | Skeleton = "runningpose_18",  # Keypoint set of the result
+    skel: str | Skeleton | None = None,  # Keypoint set of the result; `annotated_set` if None
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # Image and annotation, without ids
     "Images and annotations of a video; OSError if an image cannot be written"
+    skel = annotated_set(kp) if skel is None else skel
     points = convert(pose_arrays(kp)[0].astype(float), skeleton_of(kp), skel)
     times = kp.time.values
     first, last = times[0], times[-1]
@@ -196,6 +205,7 @@ def prepare_coco(
     "A COCO keypoint data set of videos and their recordings; FormatError if nobody is in it"
     pairs = [(Path(video), keypoints_for(video, keypoints)) for video in videos]
     _check_names([video.stem for video, _ in pairs])
+    skel = _common_set([file for _, file in pairs])
     out = Path(out)
     new = not out.exists()
     _remove_earlier(out)
@@ -205,8 +215,8 @@ def prepare_coco(
     annotations: list[dict[str, Any]] = []
     bar = dict(disable=not (progress and sys.stderr.isatty()), unit="video", leave=False)
     for video, file in tqdm(pairs, **bar):
-        kp = load_poses(file) if file.suffix == ".nc" else load_keypoints_csv(file)
-        for image, person in video_annotations(video, kp, folder, offset, every):
+        kp = _load_2d(file)
+        for image, person in video_annotations(video, kp, folder, offset, every, skel):
             number = len(images) + 1
             images.append(dict(id=number) | image)
             annotations.append(dict(id=number, image_id=number, category_id=1) | person)
@@ -217,21 +227,34 @@ def prepare_coco(
             f"no frame shows {MIN_KEYPOINTS} keypoints or more: the offset, "
             "or the pairing of videos and recordings, may be wrong"
         )
-    return _write_json(images, annotations, out / "annotations.json")
+    return _write_json(images, annotations, skel, out / "annotations.json")
+
+
+def _load_2d(file: Path) -> xr.Dataset:
+    return load_poses(file) if file.suffix == ".nc" else load_keypoints_csv(file)
+
+
+def _common_set(files: list[Path]) -> Skeleton:
+    "The set in which all keypoints are annotated; FormatError if there are two"
+    sets = {annotated_set(_load_2d(file)): file.name for file in files}
+    if len(sets) > 1:
+        several = " and ".join(f"{skel.name} ({name})" for skel, name in sets.items())
+        raise FormatError(f"one data set has one set of keypoints, here are {several}")
+    return next(iter(sets), skeleton("runningpose_18"))
 
 
 def _write_json(
-    images: list[dict[str, Any]], annotations: list[dict[str, Any]], path: Path
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], skel: Skeleton, path: Path
 ) -> dict[str, Any]:
     "Write the JSON, whole or not at all; what it holds"
     coco = dict(
         info=dict(
-            description="keypoints of marker recordings, projected into their videos",
+            description=f"videos of runners with their keypoints, {skel.name}",
             version="1.0",
             contributor="runningpose",
         ),
         licenses=[],
-        categories=[coco_category()],
+        categories=[coco_category(skel)],
         images=images,
         annotations=annotations,
     )
