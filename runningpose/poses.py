@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FRAMES', 'MARKERS', 'POSITION_DIMS', 'CONFIDENCE_DIMS', 'MOVEMENT_DIMS', 'OWN_ATTRS', 'USUAL_SETS', 'JSON_MARK',
-           'SPLINE_VALUES', 'PoseError', 'poses_dataset', 'check_poses', 'PoseArrays', 'pose_arrays', 'skeleton_of',
-           'passed_attrs', 'like', 'points', 'to_frame', 'from_frame', 'packed', 'unpacked', 'save_poses', 'load_poses',
-           'resample_track', 'resample']
+           'SPLINE_VALUES', 'PoseError', 'poses_dataset', 'check_poses', 'check_coordinates', 'PoseArrays',
+           'pose_arrays', 'skeleton_of', 'passed_attrs', 'like', 'points', 'to_frame', 'from_frame', 'packed',
+           'unpacked', 'save_poses', 'load_poses', 'resample_track', 'resample']
 
 # %% ../nbs/100_poses.ipynb #5a9c624b
 import json
@@ -154,6 +154,22 @@ def check_poses(
     _check_frame(ds)
     _check_values(ds)
     return ds
+
+
+def check_coordinates(
+    ds: object,  # What the caller gave
+    coordinates: int,  # 2 or 3
+    name: str,  # Name of the argument
+    call: str,  # How the function is called, for the message
+) -> xr.Dataset:  # The poses
+    "The poses themselves; TypeError for another type, ValueError for 2D in the place of 3D"
+    poses = check_type(ds, xr.Dataset, name, call)
+    found, frame = poses.sizes.get("space", 0), poses.attrs.get("frame")
+    if found != coordinates:
+        raise ValueError(
+            f"{coordinates}D poses are needed; {name} is {found}D in the {frame} frame: call {call}"
+        )
+    return poses
 
 
 def _check_variables(ds: xr.Dataset) -> None:

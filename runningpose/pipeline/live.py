@@ -187,7 +187,8 @@ class LiveView:
         if self.poses and frames >= ANGLES_EVERY * self.lifter.fps:
             self.measured = len(self.keypoints)
             recent = np.array([pose for _, pose in self.poses[-20:]])
-            self.angles = joint_angles(camera_poses(recent, self.lifter.cfg.fps)).iloc[-1].to_dict()
+            poses = camera_poses(recent, self.lifter.cfg.fps)
+            self.angles = joint_angles(poses, level_camera=True).iloc[-1].to_dict()
 
     def draw(
         self,
@@ -315,7 +316,8 @@ def write_live_poses(view: LiveView, folder: Path) -> None:
     times, xyz = (np.array(v) for v in zip(*view.poses, strict=True))
     pose3d = camera_poses(xyz, view.lifter.cfg.fps, times)
     save_poses(pose3d, folder / "pose3d.nc")
-    joint_angles(pose3d).to_csv(folder / "angles.csv", float_format="%.2f")
+    angles = joint_angles(pose3d, level_camera=True)
+    angles.to_csv(folder / "angles.csv", float_format="%.2f")
 
 
 def write_session(
