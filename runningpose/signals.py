@@ -159,7 +159,13 @@ def lowpass(
             f"{MAX_CUTOFF:g} of the rate; the series is left as it is",
             stacklevel=2,
         )
-        return np.array(x)
+    return _lowpass(x, fs, cutoff)
+
+
+def _lowpass(x: np.ndarray, fs: float, cutoff: float) -> np.ndarray:
+    "The filter of `lowpass`, or the series as it is where the rate is too low for the cut-off"
+    if cutoff >= MAX_CUTOFF * fs:
+        return x.copy()
     sections = _butterworth(fs, cutoff)
     flat = np.array(x, float).reshape(len(x), -1)
     whole = ~np.isnan(flat).any(0)
@@ -200,13 +206,11 @@ def smooth_track(
     if len(t) < MIN_FILTERED:
         return x.copy()
     step = (t[-1] - t[0]) / (len(t) - 1)
-    if cutoff >= MAX_CUTOFF * (1 / step):
-        return x.copy()
     if abs(np.diff(t) - step).max() < EVEN * step:
-        return lowpass(x, 1 / step, cutoff)
+        return _lowpass(x, 1 / step, cutoff)
     even_t = np.arange(t[0], t[-1] + step / 2, step)
     max_gap = 2.01 * float(np.diff(t).max())
-    even = lowpass(resample_track(t, x, even_t, max_gap), 1 / step, cutoff)
+    even = _lowpass(resample_track(t, x, even_t, max_gap), 1 / step, cutoff)
     smooth = resample_track(even_t, even, t, max_gap)
     return np.where(np.isnan(x) | np.isnan(smooth), x, smooth)
 
