@@ -8,6 +8,7 @@ __all__ = ['NEAR_S', 'NEAR_FRAMES', 'MAX_GAP_S', 'MIN_OTHER_POINTS', 'MIN_LEARNI
            'body_guess', 'lowpass', 'smooth_track', 'change_rate']
 
 # %% ../nbs/130_signals.ipynb #3895c97d
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
@@ -142,7 +143,7 @@ def _ridge(x: np.ndarray, y: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 # %% ../nbs/130_signals.ipynb #27f66264
 MIN_FILTERED = 10  # Samples; a shorter run is not filtered
-MAX_CUTOFF = 0.45  # Of the rate; a higher cut-off leaves a series as it is
+MAX_CUTOFF = 0.45  # Of the rate; beyond it there is nothing that a filter could take away
 
 
 def lowpass(
@@ -152,6 +153,17 @@ def lowpass(
 ) -> np.ndarray:  # Smoothed values, NaN as before
     "Zero-lag Butterworth low-pass with the cut-off it claims"
     fs, cutoff = check_number(fs, "fs", "Hz"), check_number(cutoff, "cutoff", "Hz")
+    if cutoff >= MAX_CUTOFF * fs:
+        warnings.warn(
+            f"a cut-off of {cutoff:g} Hz cannot be had at {fs:g} Hz: it must be below "
+            f"{MAX_CUTOFF:g} of the rate; the series is left as it is",
+            stacklevel=2,
+        )
+    return _lowpass(x, fs, cutoff)
+
+
+def _lowpass(x: np.ndarray, fs: float, cutoff: float) -> np.ndarray:
+    "The filter of `lowpass`, or the series as it is where the rate is too low for the cut-off"
     if cutoff >= MAX_CUTOFF * fs:
         return x.copy()
     sections = _butterworth(fs, cutoff)
@@ -190,14 +202,15 @@ def smooth_track(
 ) -> np.ndarray:  # Smoothed values at `t`
     "Low-pass at even or uneven times"
     check_series(t, x)
+    cutoff = check_number(cutoff, "cutoff", "Hz", finite=False)
     if len(t) < MIN_FILTERED:
         return x.copy()
     step = (t[-1] - t[0]) / (len(t) - 1)
     if abs(np.diff(t) - step).max() < EVEN * step:
-        return lowpass(x, 1 / step, cutoff)
+        return _lowpass(x, 1 / step, cutoff)
     even_t = np.arange(t[0], t[-1] + step / 2, step)
     max_gap = 2.01 * float(np.diff(t).max())
-    even = lowpass(resample_track(t, x, even_t, max_gap), 1 / step, cutoff)
+    even = _lowpass(resample_track(t, x, even_t, max_gap), 1 / step, cutoff)
     smooth = resample_track(even_t, even, t, max_gap)
     return np.where(np.isnan(x) | np.isnan(smooth), x, smooth)
 

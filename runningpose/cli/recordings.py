@@ -11,9 +11,11 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from fastcore.script import Param
 
+from ..camera import Camera
 from .command import command
 from ..data.build import BuildOptions, build_dataset
 from ..data.calibration import miqus_cameras, read_cameras
@@ -25,7 +27,8 @@ from ..data.thesis_3d_files import format_recording, load_keypoints_csv, save_da
 
 # %% ../../nbs/cli/730_recordings.ipynb #f4b713e0
 def _people(text):
-    return tuple(n.strip() for n in text.split(",") if n.strip()) if text else ()
+    "Names with commas between, as a tuple"
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def _detector(backend):
@@ -48,36 +51,54 @@ def _offset(text):
         raise ValueError(f"--offset is {text!r}; seconds are needed, or 'auto'") from None
 
 
-def _notes(m, df, views):
-    "What a person should know of a build"
-    if "guessed" in df and df.guessed.any():
-        who = ", ".join(f"{k} ({v})" for k, v in sorted(Counter(df.subject[df.guessed]).items()))
+def _build_notes(manifest, table, with_views):
+    "What a person should know of a build, sentence by sentence"
+    trials = manifest["trials"]
+    if "guessed" in table and table.guessed.any():
+        counts = sorted(Counter(table.subject[table.guessed]).items())
+        people = ", ".join(f"{name} ({n})" for name, n in counts)
         yield (
-            f"note: people were read off the names of files: {who}; trials.csv, or a folder for"
+            f"note: people were read off the names of files: {people}; trials.csv, or a folder for"
             " each, says otherwise"
         )
-    for r in df.itertuples() if "also" in df else ():
-        if r.also:
-            yield f"note: {r.subject}, {r.trial}: of {r.also}, {Path(r.file).name} is read"
-    for f in m["failed"]:
-        yield (
-            "left out:"
-            f" {f['error'] if f['source'] in f['error'] else f['source'] + ': ' + f['error']}"
-        )
-    for what, n in Counter(a for t in m["trials"] for a in t["assumed"]).items():
+    for row in table.itertuples() if "also" in table else ():
+        if row.also:
+            yield f"note: {row.subject}, {row.trial}: of {row.also}, {Path(row.file).name} is read"
+    for failure in manifest["failed"]:
+        source, error = failure["source"], failure["error"]
+        yield f"left out: {error}" if source in error else f"left out: {source}: {error}"
+    for what, n in Counter(a for trial in trials for a in trial["assumed"]).items():
         yield f"note: {what}, in {n} recordings"
-    for t in m["trials"]:
-        for why in t["views_left_out"]:
-            yield f"note: {t['subject']}, {t['trial']}: view left out: {why}"
-    if views and (n := sum(not t["cameras"] for t in m["trials"])):
+    for trial in trials:
+        for why in trial["views_left_out"]:
+            yield f"note: {trial['subject']}, {trial['trial']}: view left out: {why}"
+    if with_views and (n := sum(not trial["cameras"] for trial in trials)):
         yield (
-            f"note: no view for {n} of {len(m['trials'])} trials; the name of a video begins with"
+            f"note: no view for {n} of {len(trials)} trials; the name of a video begins with"
             " the trial's and contains the camera's"
         )
-    for a, b in suspects(m):
+    for a, b in suspects(manifest):
         yield (
             f"note: {a} and {b} have the same bones to 2 mm, and are in different splits: are they"
             " one person?"
+        )
+
+
+def _build_summary(manifest, by_hash):
+    "Who is in which split, and what was used and repaired, line by line"
+    trials = manifest["trials"]
+    for split in SPLITS:
+        people = sorted({trial["subject"] for trial in trials if trial["split"] == split})
+        why = " (chosen by a hash of the names)" if by_hash and people and split != "train" else ""
+        yield f"{split}: {', '.join(people) or 'nobody'}{why}"
+    total, reused = len(trials) + len(manifest["failed"]), manifest["reused"]
+    taken_over = f", {reused} taken over from the build before" if reused else ""
+    yield f"{len(trials)} of {total} recordings used{taken_over}"
+    if repaired := sum((Counter(trial["repaired"]) for trial in trials), Counter()):
+        kinds = ", ".join(f"{n} {kind}" for kind, n in repaired.most_common())
+        yield (
+            f"stretches repaired or left open: {kinds}; each is listed in the attribute cleaning"
+            " of its trial"
         )
 
 # %% ../../nbs/cli/730_recordings.ipynb #85c507b5
@@ -102,14 +123,14 @@ def runningpose_build_dataset(
     "Build a data set of recordings, split by person; an interrupted build goes on where it was"
     if views and not cameras:
         raise ValueError("--views needs --cameras: the calibration of the cameras")
-    o = BuildOptions(
+    options = BuildOptions(
         rate, marker_set, labels, fps, up, cutoff or None, detector=backend if views else None
     )
-    df = find_recordings(recordings)
-    m = build_dataset(
-        df,
+    table = find_recordings(recordings)
+    manifest = build_dataset(
+        table,
         out,
-        o,
+        options,
         _people(validation),
         _people(test),
         read_cameras(cameras) if cameras else None,
@@ -118,56 +139,50 @@ def runningpose_build_dataset(
         _detector(backend) if views else None,
         progress=not quiet,
     )
-    for n in _notes(m, df, bool(views)):
-        print(n, file=sys.stderr)
+    for note in _build_notes(manifest, table, bool(views)):
+        print(note, file=sys.stderr)
     print(open_dataset(out))
-    total = len(m["trials"]) + len(m["failed"])
-    chosen = not (test or validation) and not ("split" in df and (df.split != "").any())
-    for s in SPLITS:
-        people = (
-            ", ".join(sorted({t["subject"] for t in m["trials"] if t["split"] == s})) or "nobody"
-        )
-        print(
-            f"{s}: {people}"
-            + (
-                " (chosen by a hash of the names)"
-                if chosen and s != "train" and people != "nobody"
-                else ""
-            )
-        )
-    print(
-        f"{len(m['trials'])} of {total} recordings used"
-        + (f", {m['reused']} taken over from the build before" if m["reused"] else "")
-    )
-    done = sum((Counter(t["repaired"]) for t in m["trials"]), Counter())
-    if done:
-        print(
-            "stretches repaired or left open:"
-            f" {', '.join(f'{n} {k}' for k, n in done.most_common())}; each is listed in the"
-            " attribute cleaning of its trial"
-        )
+    in_table = "split" in table and (table.split != "").any()
+    for line in _build_summary(manifest, by_hash=not (test or validation or in_table)):
+        print(line)
 
 # %% ../../nbs/cli/730_recordings.ipynb #6c7b94a5
-def _camera(number, cameras):
-    "Name of a camera and all cameras"
-    cams = read_cameras(cameras) if cameras else miqus_cameras()
-    if number is None:
-        return None, cams
-    name = (
-        number
-        if number in cams
-        else f"miqus{number}"
-        if not cameras and f"miqus{number}" in cams
-        else None
+class _CameraChoice(NamedTuple):
+    name: str | None  # Of the camera that is meant; None when none is
+    cameras: dict[str, Camera]
+
+
+def _choose_camera(number, calibration):
+    "The camera of --camera among those of --cameras, or of the thesis; ValueError says what is"
+    cameras = read_cameras(calibration) if calibration else miqus_cameras()
+    if number is None or number in cameras:
+        return _CameraChoice(number, cameras)
+    if not calibration and f"miqus{number}" in cameras:
+        return _CameraChoice(f"miqus{number}", cameras)
+    if calibration and number.isdigit() and 0 < int(number) <= len(cameras):
+        return _CameraChoice(list(cameras)[int(number) - 1], cameras)
+    there = ", ".join(cameras) if calibration else "1, 2 and 3, those of the 2022 thesis"
+    raise ValueError(f"--camera is {number!r}; there are {there}")
+
+
+def _format_notes(pose):
+    "What was assumed about a recording, sentence by sentence"
+    if "fps_source" in pose.attrs:
+        yield f"note: the rate is {pose.attrs['fps_source']}; --fps says another"
+    labels = str(pose.attrs.get("labels", ""))
+    if labels.startswith("assumed"):
+        yield f"note: the names of the markers are {labels}; --labels says others"
+    for fault in ("approximate", "lacking"):
+        if names := pose.attrs[fault]:
+            yield f"note: {fault} in the marker set {pose.attrs['marker_set']}: {', '.join(names)}"
+
+
+def _repairs(pose):
+    "How many stretches of how many markers were repaired, by kind"
+    return "; ".join(
+        f"{kind}: {len(rows)} in {rows.marker.nunique()} markers"
+        for kind, rows in marker_report(pose).groupby("kind")
     )
-    if name is None and number.isdigit() and cameras and 0 < int(number) <= len(cams):
-        name = list(cams)[int(number) - 1]
-    if name is None:
-        raise ValueError(
-            f"--camera is {number!r}; there are"
-            f" {', '.join(cams) if cameras else '1, 2 and 3, those of the 2022 thesis'}"
-        )
-    return name, cams
 
 
 @command()
@@ -187,7 +202,7 @@ def runningpose_format_qtmdata(
     "Keypoints of a recording, as NAME_3D_keypoints.csv in the thesis layout (mm), and NAME.nc"
     if not data_file:
         raise ValueError("--data-file is missing: the recording")
-    name, cams = _camera(camera, cameras)
+    name, calibrated = _choose_camera(camera, cameras)
     if Path(output_dir).is_file():
         raise ValueError(f"--output-dir {output_dir} is a file; a folder is needed")
     files, pose = format_recording(
@@ -198,36 +213,18 @@ def runningpose_format_qtmdata(
         rate,
         cut_frame,
         name,
-        cams,
+        calibrated,
         not no_clean,
         fps,
         up,
     )
-    if "fps_source" in pose.attrs:
-        print(f"note: the rate is {pose.attrs['fps_source']}; --fps says another", file=sys.stderr)
-    if str(pose.attrs.get("labels", "")).startswith("assumed"):
-        print(
-            f"note: the names of the markers are {pose.attrs['labels']}; --labels says others",
-            file=sys.stderr,
-        )
-    for k in ("approximate", "lacking"):
-        if pose.attrs[k]:
-            print(
-                f"note: {k} in the marker set {pose.attrs['marker_set']}:"
-                f" {', '.join(pose.attrs[k])}",
-                file=sys.stderr,
-            )
-    rep = marker_report(pose)
-    if len(rep):
-        print(
-            "; ".join(
-                f"{k}: {len(g)} in {g.marker.nunique()} markers" for k, g in rep.groupby("kind")
-            )
-        )
-    print(
-        f"{Path(data_file).name}: {pose.sizes['time']} frames at {pose.attrs['fps']:g} Hz; "
-        + ", ".join(map(str, files))
-    )
+    for note in _format_notes(pose):
+        print(note, file=sys.stderr)
+    if repairs := _repairs(pose):
+        print(repairs)
+    names = ", ".join(map(str, files))
+    frames, fps = pose.sizes["time"], pose.attrs["fps"]
+    print(f"{Path(data_file).name}: {frames} frames at {fps:g} Hz; {names}")
 
 # %% ../../nbs/cli/730_recordings.ipynb #656a2c94
 @command(i="input", o="output", c="camera")
@@ -257,28 +254,24 @@ def runningpose_prepare_data_3d(
         raise ValueError(
             f"{folder} has no _3D_keypoints.csv: runningpose_format_qtmdata writes them"
         )
-    name, cams = _camera(camera, cameras)
+    name, calibrated = _choose_camera(camera, cameras)
     poses = {re.sub("_3D_keypoints$", "", f.stem, flags=re.I): load_keypoints_csv(f) for f in files}
-    out = save_data_3d(
-        poses, f"data_3d_{output}.npz", cams[name] if name else None, camera=name or ""
-    )
-    for n, ds in poses.items():
+    world_to_camera = calibrated[name] if name else None
+    out = save_data_3d(poses, f"data_3d_{output}.npz", world_to_camera, camera=name or "")
+    for recording, ds in poses.items():
         why = " (assumed: its .nc is not beside it)" if "fps_source" in ds.attrs else ""
-        print(f"{n}: {person_in(n)}, {ds.sizes['time']} frames at {ds.attrs['fps']:g} Hz{why}")
-    print(
-        f"{out}: mm, "
-        + (
-            f"in the frame of {name}: x right, y down, z forward"
-            if name
-            else "in the world's frame; -c turns it into a camera's"
-        )
-    )
+        frames, fps = ds.sizes["time"], ds.attrs["fps"]
+        print(f"{recording}: {person_in(recording)}, {frames} frames at {fps:g} Hz{why}")
+    axes = "in the world's frame; -c turns it into a camera's"
+    if name:
+        axes = f"in the frame of {name}: x right, y down, z forward"
+    print(f"{out}: mm, {axes}")
 
 # %% ../../nbs/cli/730_recordings.ipynb #e574e0f3
 @command()
 def runningpose_prepare_data_coco(
     folder: Param(
-        "Video, or folder of videos, with the keypoints beside: NAME_2D_keypoints.csv or NAME.nc",
+        "Video, or folder of videos; their keypoints are NAME_2D_keypoints.csv, .nc or .mp4.nc",
         str,
         nargs="?",
     ),
@@ -292,26 +285,19 @@ def runningpose_prepare_data_coco(
     quiet: bool = False,  # No bars
 ):
     "Images and a COCO keypoint JSON of videos and their recordings"
-    where = Path(folder or im_or_folder or "")
-    ext = "." + image_ext.lstrip(".").lower()
-    if not (folder or im_or_folder):
+    source = folder or im_or_folder
+    if not source:
         raise ValueError("the video, or the folder of videos, is missing")
-    if not where.exists():
-        raise FileNotFoundError(f"there is no file or folder {where}")
     if every < 1:
         raise ValueError(f"--every is {every}; it must be 1 or more")
-    videos = (
-        [where]
-        if where.is_file()
-        else sorted(f for f in where.iterdir() if f.suffix.lower() == ext)
-    )
-    if not videos:
-        raise ValueError(f"{where} has no {ext} files: say which with --image-ext")
-    d = prepare_coco(
+    from runningpose.pipeline.keypoint_folder import videos_with_ending
+
+    videos = videos_with_ending(source, image_ext)
+    coco = prepare_coco(
         videos, output_dir, keypoints, offset, every, not no_images, progress=not quiet
     )
-    K = sum(a["num_keypoints"] for a in d["annotations"])
+    labels = sum(person["num_keypoints"] for person in coco["annotations"])
     print(
-        f"{len(d['images'])} images of {len(videos)} videos, {K} keypoints:"
+        f"{len(coco['images'])} images of {len(videos)} videos, {labels} keypoints:"
         f" {Path(output_dir) / 'annotations.json'}"
     )

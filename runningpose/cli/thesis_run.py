@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['REMOVED_FLAGS', 'WINDOW_FRAMES', 'refuse_removed_flags', 'find_2d', 'find_lifter', 'Track', 'pick_subject',
-           'train_epochs', 'score', 'VizFlags', 'render_track', 'runningpose_run']
+           'train_epochs', 'score', 'VizFlags', 'render_track', 'refuse_contradictions', 'runningpose_run']
 
 # %% ../../nbs/cli/750_thesis_run.ipynb #8c40d699
 from dataclasses import dataclass
@@ -225,6 +225,26 @@ def render_track(
     options = RenderOptions(viz.height, viz.fov, viz.size, viz.skip, max(1, viz.downsample))
     return render(kp2d, checkpoint, video, viz.output, viz.export, options)
 
+# %% ../../nbs/cli/750_thesis_run.ipynb #a4d90b73
+def refuse_contradictions(
+    dataset: str,  # -d
+    evaluate: str,  # --evaluate
+    resume: str,  # -r
+) -> None:
+    "Refuse flags that exclude each other; ValueError says what is missing"
+    if evaluate and resume:
+        raise ValueError("--resume and --evaluate exclude each other")
+    if dataset == "h36m":
+        raise ValueError(
+            "-d h36m: Human3.6M is not read here; -d takes a folder of runningpose_build_dataset, "
+            "or custom for videos"
+        )
+    if not evaluate and dataset in ("custom", "runningpose"):
+        raise ValueError(
+            "what shall be done? --evaluate lifter with --render or --viz-export, or -d FOLDER for "
+            "training"
+        )
+
 # %% ../../nbs/cli/750_thesis_run.ipynb #cf97a4dc
 @command(
     check=refuse_removed_flags,
@@ -271,49 +291,18 @@ def runningpose_run(
     viz_size: float = 6,  # Height of the video in units of 90 px
 ):
     "Lift, render, export, score or train, with the flags of the 2022 thesis and of VideoPose3D"
-    viz = VizFlags(
-        viz_subject,
-        viz_action,
-        viz_camera,
-        viz_video,
-        viz_skip,
-        viz_output,
-        viz_export,
-        viz_limit,
-        viz_downsample,
-        viz_size,
-        height,
-        fov,
-        fps,
-    )
+    source = (viz_subject, viz_action, viz_camera, viz_video, viz_skip)
+    result = (viz_output, viz_export, viz_limit, viz_downsample, viz_size)
+    viz = VizFlags(*source, *result, height, fov, fps)
     people = [name.strip() for name in (subjects_test or "").split(",") if name.strip()]
-    if evaluate and resume:
-        raise ValueError("--resume and --evaluate exclude each other")
-    if dataset == "h36m":
-        raise ValueError(
-            "-d h36m: Human3.6M is not read here; -d takes a folder of runningpose_build_dataset, "
-            "or custom for videos"
-        )
-    if evaluate:
-        lifter = find_lifter(evaluate, checkpoint)
-        if not render and not viz.wanted:
-            return score(dataset, people, lifter, by_subject)
-        return print("\n".join(map(str, render_track(dataset, keypoints, lifter, viz))))
-    if dataset in ("custom", "runningpose"):
-        raise ValueError(
-            "what shall be done? --evaluate lifter with --render or --viz-export, or -d FOLDER for "
-            "training"
-        )
-    train_epochs(
-        dataset,
-        checkpoint,
-        resume,
-        epochs,
-        batch_size,
-        people[0] if people else None,
-        export_training_curves,
-        lr=learning_rate,
-        architecture=architecture,
-        channels=channels,
-        causal=causal,
-    )
+    refuse_contradictions(dataset, evaluate, resume)
+    if not evaluate:
+        network: dict[str, Any] = dict(architecture=architecture, channels=channels, causal=causal)
+        watched = people[0] if people else None
+        amount = (epochs, batch_size, watched, export_training_curves)
+        return train_epochs(dataset, checkpoint, resume, *amount, lr=learning_rate, **network)
+    lifter = find_lifter(evaluate, checkpoint)
+    if not render and not viz.wanted:
+        return score(dataset, people, lifter, by_subject)
+    for file in render_track(dataset, keypoints, lifter, viz):
+        print(file)

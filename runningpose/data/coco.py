@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_KEYPOINTS', 'VISIBLE', 'JPEG_QUALITY', 'ROUNDING_PX', 'coco_category', 'coco_annotation', 'keypoints_for',
-           'video_annotations', 'prepare_coco', 'check_coco']
+           'annotated_set', 'video_annotations', 'prepare_coco', 'check_coco']
 
 # %% ../../nbs/data/350_coco.ipynb #5b90296d
 import json
@@ -83,29 +83,24 @@ def keypoints_for(
     "The file with the keypoints of a video, by their names; FormatError if none or several fit"
     video = Path(video)
     folder = Path(folder or video.parent)
-    files = [
-        *sorted(folder.glob("*_2D_keypoints.csv")),
-        *(f for f in sorted(folder.glob("*.nc")) if _is_2d(f)),
-    ]
-    name = _letters(video.stem)
-    found = (
-        [f for f in files if _letters(_name_of(f)) == name]
-        or [f for f in files if _is_of_camera(_name_of(f), video.stem)]
-        or [f for f in files if f.suffix == ".nc" and name.startswith(_letters(_name_of(f)))]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder} with keypoints")
+    files = [*sorted(folder.glob("*_2D_keypoints.csv")), *sorted(folder.glob("*.nc"))]
+    for fits in (_has_name_of, _is_of_camera, _begins_name_of):
+        found = [file for file in files if fits(file, video) and _is_2d(file)]
+        if len(found) > 1:
+            names = " and ".join(file.name for file in found[:3])
+            raise FormatError(f"{video.name} fits {names}: leave one of them in {folder}")
+        if found:
+            return found[0]
+    there = ", ".join([file.name for file in files if _is_2d(file)][:4])
+    raise FormatError(
+        f"there are no keypoints for {video.name} in {folder}; "
+        f"there are {there or 'no _2D_keypoints.csv, and no .nc with 2D poses'}. "
+        f"They are called {video.stem}_2D_keypoints.csv, {video.name}.nc, or "
+        "RECORDING_CameraN_2D_keypoints.csv for a video whose name is that of the recording "
+        "and the number N of the camera"
     )
-    if not found:
-        there = ", ".join(f.name for f in files[:4])
-        raise FormatError(
-            f"there are no keypoints for {video.name} in {folder}; "
-            f"there are {there or 'no _2D_keypoints.csv, and no .nc with 2D poses'}. "
-            f"They are called {video.stem}_2D_keypoints.csv, or "
-            "RECORDING_CameraN_2D_keypoints.csv for a video whose name is that of the recording "
-            "and the number N of the camera"
-        )
-    if len(found) > 1:
-        names = " and ".join(f.name for f in found[:3])
-        raise FormatError(f"{video.name} fits {names}: give the video the name of one")
-    return found[0]
 
 
 def _letters(name: str) -> str:
@@ -113,24 +108,37 @@ def _letters(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _name_of(path: Path) -> str:
+def _name_of(file: Path) -> str:
     "The name that a file of keypoints shares with its video"
-    return path.stem.removesuffix("_2D_keypoints")
+    return file.stem.removesuffix("_2D_keypoints")
 
 
-def _is_of_camera(name: str, video: str) -> bool:
-    "Whether run1_Camera2 has the keypoints of run1_Miqus_2_20001"
-    match = re.match(r"(.+)_Camera0*(\d+)$", name, re.IGNORECASE)
+def _has_name_of(file: Path, video: Path) -> bool:
+    "Whether run1_2D_keypoints.csv, run1.nc or run1.mp4.nc has the keypoints of run1.mp4"
+    return file.name == f"{video.name}.nc" or _letters(_name_of(file)) == _letters(video.stem)
+
+
+def _is_of_camera(file: Path, video: Path) -> bool:
+    "Whether run1_Camera2_2D_keypoints.csv has the keypoints of run1_Miqus_2_20001.avi"
+    match = re.match(r"(.+)_Camera0*(\d+)$", _name_of(file), re.IGNORECASE)
     if not match:
         return False
     recording, number = re.escape(match[1]), match[2]
     kind = r"(?:[A-Za-z]+[\s_.-]*)?"  # such as Miqus_
     pattern = rf"{recording}[\s_.-]+{kind}0*{number}(?!\d)"
-    return re.match(pattern, video, re.IGNORECASE) is not None
+    return re.match(pattern, video.stem, re.IGNORECASE) is not None
+
+
+def _begins_name_of(file: Path, video: Path) -> bool:
+    "Whether run1.nc has the keypoints of run1_left.mp4; those of run10.mp4 it has not"
+    words = rf"{re.escape(_name_of(file))}(?![^\W_])"
+    return file.suffix == ".nc" and re.match(words, video.stem, re.IGNORECASE) is not None
 
 
 def _is_2d(path: Path) -> bool:
-    "Whether a netCDF file holds 2D poses"
+    "Whether a file holds 2D poses"
+    if path.suffix == ".csv":
+        return True
     try:
         return bool(load_poses(path).attrs["frame"] == "image")
     except PoseError:
@@ -140,15 +148,24 @@ def _is_2d(path: Path) -> bool:
 JPEG_QUALITY = 92
 
 
+def annotated_set(
+    kp: xr.Dataset,  # 2D keypoints
+) -> Skeleton:  # `runningpose_18` where the keypoints have it; else their own set
+    "The keypoint set in which a video is annotated"
+    ours, own = skeleton("runningpose_18"), skeleton_of(kp)
+    return ours if set(ours.keypoints) <= set(own.keypoints) else own
+
+
 def video_annotations(
     video: str | Path,  # Video file
     kp: xr.Dataset,  # 2D keypoints, px, on the recording's clock
     images: str | Path | None = None,  # Folder for the frames as JPEG; none written without it
     offset: float = 0.0,  # Seconds to add to the video's times to get the recording's
     every: int = 1,  # Every so many frames
-    skel: str | Skeleton = "runningpose_18",  # Keypoint set of the result
+    skel: str | Skeleton | None = None,  # Keypoint set of the result; `annotated_set` if None
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # Image and annotation, without ids
     "Images and annotations of a video; OSError if an image cannot be written"
+    skel = annotated_set(kp) if skel is None else skel
     points = convert(pose_arrays(kp)[0].astype(float), skeleton_of(kp), skel)
     times = kp.time.values
     first, last = times[0], times[-1]
@@ -188,6 +205,7 @@ def prepare_coco(
     "A COCO keypoint data set of videos and their recordings; FormatError if nobody is in it"
     pairs = [(Path(video), keypoints_for(video, keypoints)) for video in videos]
     _check_names([video.stem for video, _ in pairs])
+    skel = _common_set([file for _, file in pairs])
     out = Path(out)
     new = not out.exists()
     _remove_earlier(out)
@@ -197,8 +215,8 @@ def prepare_coco(
     annotations: list[dict[str, Any]] = []
     bar = dict(disable=not (progress and sys.stderr.isatty()), unit="video", leave=False)
     for video, file in tqdm(pairs, **bar):
-        kp = load_poses(file) if file.suffix == ".nc" else load_keypoints_csv(file)
-        for image, person in video_annotations(video, kp, folder, offset, every):
+        kp = _load_2d(file)
+        for image, person in video_annotations(video, kp, folder, offset, every, skel):
             number = len(images) + 1
             images.append(dict(id=number) | image)
             annotations.append(dict(id=number, image_id=number, category_id=1) | person)
@@ -209,21 +227,34 @@ def prepare_coco(
             f"no frame shows {MIN_KEYPOINTS} keypoints or more: the offset, "
             "or the pairing of videos and recordings, may be wrong"
         )
-    return _write_json(images, annotations, out / "annotations.json")
+    return _write_json(images, annotations, skel, out / "annotations.json")
+
+
+def _load_2d(file: Path) -> xr.Dataset:
+    return load_poses(file) if file.suffix == ".nc" else load_keypoints_csv(file)
+
+
+def _common_set(files: list[Path]) -> Skeleton:
+    "The set in which all keypoints are annotated; FormatError if there are two"
+    sets = {annotated_set(_load_2d(file)): file.name for file in files}
+    if len(sets) > 1:
+        several = " and ".join(f"{skel.name} ({name})" for skel, name in sets.items())
+        raise FormatError(f"one data set has one set of keypoints, here are {several}")
+    return next(iter(sets), skeleton("runningpose_18"))
 
 
 def _write_json(
-    images: list[dict[str, Any]], annotations: list[dict[str, Any]], path: Path
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], skel: Skeleton, path: Path
 ) -> dict[str, Any]:
     "Write the JSON, whole or not at all; what it holds"
     coco = dict(
         info=dict(
-            description="keypoints of marker recordings, projected into their videos",
+            description=f"videos of runners with their keypoints, {skel.name}",
             version="1.0",
             contributor="runningpose",
         ),
         licenses=[],
-        categories=[coco_category()],
+        categories=[coco_category(skel)],
         images=images,
         annotations=annotations,
     )

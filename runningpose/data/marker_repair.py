@@ -26,7 +26,7 @@ from runningpose.data.marker_gaps import (
 )
 from ..outliers import find_outliers
 from ..poses import pose_arrays, poses_dataset, skeleton_of
-from ..signals import change_rate, lowpass, runs
+from ..signals import MAX_CUTOFF, change_rate, lowpass, runs
 
 # %% ../../nbs/data/325_marker_repair.ipynb #0c6df312
 SLOWEST_SEARCH_HZ = 80  # a recording is searched at its rate and at fractions of it down to this
@@ -180,7 +180,7 @@ def clean_markers(
     cleaned, filled = fill_markers(time, kept, max_gap, max_guess, related)
     changes = _changes(raw, cleaned, rejected, filled)
     confidence = _confidence(confidence, kept, cleaned)
-    if cutoff is not None and (cutoff >= 0.45 * rate or len(time) < FEWEST_FRAMES):
+    if cutoff is not None and (cutoff >= MAX_CUTOFF * rate or len(time) < FEWEST_FRAMES):
         cutoff = None  # nothing to take away, or too short to filter
     if cutoff is not None:
         cleaned = lowpass(cleaned, rate, cutoff)

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from ..atomic import atomic_file
+from ..checks import check_table
 from .text import FormatError, check_truncation, parse_numbers, read_text
 from ..poses import check_poses, pose_arrays, poses_dataset
 from ..skeleton import SKELETONS, side_of
@@ -231,6 +232,7 @@ def save_mot(
     opensim_names: bool = False,  # Call the columns as OpenSim's gait models do
 ) -> Path:  # The path written
     "Save joint angles as an OpenSim motion file, in degrees"
+    check_table(angles, (), "angles", "joint_angles")
     path = Path(path)
     names = [_opensim_name(c) if opensim_names else c for c in angles.columns]
     header = [

@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..checks import check_table
 from .angles import joint_angles
 from .events import gait_events
 from .steps import GaitClip, Step, step_table
 from ..geometry import GRAVITY
+from ..poses import check_coordinates
 
 # %% ../../nbs/gait/490_catalogue.ipynb #43df5942
 BOTH, LEFT_RIGHT, ALL_SIDES = ("both",), ("right", "left"), ("both", "right", "left")
@@ -281,8 +283,10 @@ def step_measures(
     angles: pd.DataFrame | None = None,  # Table of `joint_angles`; found here when not given
 ) -> pd.DataFrame:  # side, strike, toe_off (s), confidence, and every metric in its unit
     "Every metric of every contact, in order of time"
+    check_coordinates(pose3d, 3, "pose3d", "step_measures(pose3d, events, angles)")
     events = gait_events(pose3d) if events is None else events
     angles = joint_angles(pose3d) if angles is None else angles
+    check_table(angles, ("right_knee_flexion",), "angles", "joint_angles")
     contacts = step_table(events)
     steps = GaitClip(pose3d, angles, contacts).steps()
     measures = {

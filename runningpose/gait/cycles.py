@@ -10,6 +10,7 @@ __all__ = ['MAX_DEVIATION', 'CYCLE_COLUMNS', 'NORM_CYCLES', 'NORM_CYCLE_SD', 'NO
 import numpy as np
 import pandas as pd
 
+from ..checks import check_table
 from ..skeleton import side_of
 
 # %% ../../nbs/gait/497_cycles.ipynb #4547a2e6
@@ -88,6 +89,8 @@ def cycle_table(
     events: pd.DataFrame,  # Gait events
 ) -> pd.DataFrame:  # angle, side, percent, mean (deg), sd (deg; NaN of one stride), n (strides)
     "Mean stride of every angle"
+    check_table(angles, (), "angles", "joint_angles")
+    check_table(events, ("time", "side", "event"), "events", "gait_events")
     tables = []
     for column in angles.columns:
         curves = stride_curves(angles, events, column)

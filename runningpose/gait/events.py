@@ -16,6 +16,7 @@ import xarray as xr
 
 from .detectors import DETECTORS, Contact, Detector
 from .foot_signals import FineFoot, continuous_runs, foot_signals
+from ..poses import check_coordinates
 
 # %% ../../nbs/gait/487_events.ipynb #c011
 SHORTEST_CONTACT_S, LONGEST_CONTACT_S = 0.03, 1.2  # s; what is shorter or longer is no contact
@@ -133,6 +134,7 @@ def gait_events(
     method: str = "consensus",  # One of `DETECTORS`
 ) -> pd.DataFrame:  # One row per event: time (s), side, event, confidence (0..1)
     "Foot strikes and toe-offs in order of time; attrs hold gait and method"
+    check_coordinates(pose3d, 3, "pose3d", "gait_events(pose3d)")
     if method not in DETECTORS:
         raise ValueError(f"the method is {method!r}; there are {', '.join(DETECTORS)}")
     if walking is None:

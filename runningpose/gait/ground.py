@@ -21,7 +21,7 @@ from scipy.sparse.linalg import spsolve
 from .steps import contact_speeds, step_table
 from .world import up_axis
 from ..geometry import GRAVITY
-from ..poses import like, points, pose_arrays
+from ..poses import check_coordinates, like, points, pose_arrays
 
 # %% ../../nbs/gait/492_ground.ipynb #ee53b6bd
 CONTACT_WEIGHT = 100.0  # (s/m)²: a standing forefoot is left with 0.1 m/s
@@ -91,6 +91,7 @@ def lock_to_ground(
     keep: float | None = 0.1,  # How far the path may be shifted, about, m; None: anywhere
 ) -> xr.Dataset:  # Poses shifted horizontally; attrs: slip of standing feet before and after, m/s
     "Hold the body by its standing feet; ValueError outside the world frame"
+    check_coordinates(pose3d, 3, "pose3d", "lock_to_ground(pose3d, events)")
     frame = pose3d.attrs["frame"]
     if frame != "world":
         raise ValueError(f"lock_to_ground needs poses in the world frame, not in the {frame} frame")

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..checks import check_table
 from .world import heading, up_axis
 from ..poses import points
 
@@ -82,6 +83,7 @@ def step_table(
     events: pd.DataFrame,  # Table of `gait_events`
 ) -> pd.DataFrame:  # One row per contact: times in s, side, confidence (0..1)
     "One row for every contact of a foot, in order of time"
+    check_table(events, ("time", "side", "event"), "events", "gait_events")
     rows = [row for side in ("right", "left") for row in contacts_of(events, side)]
     return pd.DataFrame(rows, columns=CONTACT_COLUMNS).sort_values("strike", ignore_index=True)
 

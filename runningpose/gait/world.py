@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..poses import like, points, pose_arrays
+from ..checks import described
+from ..poses import check_coordinates, like, points, pose_arrays
 from ..skeleton import REST_POSE_22
 
 # %% ../../nbs/gait/480_world.ipynb #c005
@@ -30,10 +31,8 @@ def up_axis(
     up: Direction | None = None,  # Up in the axes of the poses; else a level camera's, or world z
 ) -> np.ndarray:  # Unit vector, shape (3,)
     "Which way is up; ValueError for 2D poses or a direction of length zero"
-    frame = pose3d.attrs["frame"]
-    if pose3d.sizes["space"] != 3:
-        raise ValueError(f"3D poses are needed; these are in the {frame} frame")
-    default = WORLD_UP if frame == "world" else LEVEL_CAMERA_UP
+    check_coordinates(pose3d, 3, "pose3d", "up_axis(pose3d)")
+    default = WORLD_UP if pose3d.attrs["frame"] == "world" else LEVEL_CAMERA_UP
     direction = np.array(default if up is None else up, dtype=float)
     if direction.shape != (3,) or not np.linalg.norm(direction) > 1e-9:
         raise ValueError(f"up is {up}; three numbers, not all zero, are needed")
@@ -224,6 +223,9 @@ def to_world(
     up: Direction | None = None,  # Up in the axes of the poses; by default read off the motion
 ) -> xr.Dataset:  # Poses in the world frame: x along the run, y left, z up, floor at 0
     "Poses in the runner's axes; attrs say what was assumed"
+    check_coordinates(pose3d, 3, "pose3d", "to_world(pose3d)")
+    if not isinstance(treadmill, bool | np.bool_ | None):
+        raise TypeError(f"treadmill is {described(treadmill)}; it is True, False or None")
     known = up is not None or pose3d.attrs["frame"] == "world"
     z = up_axis(pose3d, up) if known else up_from_motion(pose3d)
     legs, straightness = heading(pose3d, z)

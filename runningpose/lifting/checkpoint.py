@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'MEANING', 'LifterConfig', 'CheckpointError', 'make_lifter', 'checkpoint_file', 'save_checkpoint',
-           'LoadedLifter', 'load_checkpoint']
+           'LoadedLifter', 'existing_lifter', 'load_checkpoint']
 
 # %% ../../nbs/lifting/452_checkpoint.ipynb #c003
 import json
@@ -102,18 +102,24 @@ class LoadedLifter(NamedTuple):
     config: LifterConfig  # Its meaning
 
 
-def _check_files(weights: Path, description: Path) -> None:
-    if weights.name.endswith(".bin.safetensors"):
+def existing_lifter(
+    path: str | Path,  # The .safetensors or .json file, or their common name
+) -> Path:  # The .safetensors file
+    "The file of a lifter that is there; CheckpointError names what was given"
+    if Path(path).suffix == ".bin":
         raise CheckpointError(
-            f"{weights.stem} is a published lifter for other 2D: "
+            f"{path} is a published lifter for other 2D: "
             "`load_pretrained` reads it, and training can start from it (--start)"
         )
-    for file in (weights, description):
-        if not file.exists():
-            raise CheckpointError(
-                f"there is no file {file}: "
-                "a lifter is a .safetensors file with a .json file beside it"
-            )
+    weights, description = checkpoint_file(path), checkpoint_file(path, ".json")
+    if not weights.exists():
+        fault = f"{path} is no lifter" if Path(path).exists() else f"there is no file {path}"
+        raise CheckpointError(
+            f"{fault}: a lifter is a .safetensors file with a .json file beside it"
+        )
+    if not description.exists():
+        raise CheckpointError(f"there is no file {description}, which describes {weights.name}")
+    return weights
 
 
 def _described_lifter(description: Path) -> LoadedLifter:
@@ -139,9 +145,8 @@ def load_checkpoint(
     path: str | Path,  # The .safetensors or .json file, or their common name
 ) -> LoadedLifter:  # Network in eval mode, LifterConfig
     "Read a lifter; CheckpointError says what does not fit"
-    weights, description = checkpoint_file(path), checkpoint_file(path, ".json")
-    _check_files(weights, description)
-    net, cfg = _described_lifter(description)
+    weights = existing_lifter(path)
+    net, cfg = _described_lifter(checkpoint_file(path, ".json"))
     _check_meaning(cfg, weights.name)
     try:
         net.load_state_dict(load_file(weights))

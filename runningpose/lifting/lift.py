@@ -18,6 +18,7 @@ import xarray as xr
 from scipy.ndimage import maximum_filter1d
 
 from ..camera import Camera, phone_camera, undistort
+from ..checks import described
 from .body import BODY_KEYPOINTS, HALPE, MIN_KEYPOINTS, RP
 from .checkpoint import checkpoint_file
 from .detector_offsets import OFFSET_SHARE
@@ -195,9 +196,9 @@ def _check_arguments(
         )
     check_height(height)
     if not isinstance(checkpoint, str | os.PathLike | None):
-        raise ValueError(f"checkpoint is the path of a lifter, not a {type(checkpoint).__name__}")
+        raise ValueError(f"checkpoint is the path of a lifter, not {described(checkpoint)}")
     if not isinstance(camera, Camera | None):
-        raise ValueError(f"camera is a Camera, not a {type(camera).__name__}")
+        raise ValueError(f"camera is a Camera, not {described(camera)}")
 
 # %% ../../nbs/lifting/467_lift.ipynb #021999d2
 MAX_POSE_GAP_S = 0.3  # longest hole between two poses that is bridged, s

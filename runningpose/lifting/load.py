@@ -14,7 +14,7 @@ from .body import HALPE, RP
 from runningpose.lifting.checkpoint import (
     CheckpointError,
     LoadedLifter,
-    checkpoint_file,
+    existing_lifter,
     load_checkpoint,
 )
 from .equivariant import mirror_channels
@@ -43,8 +43,8 @@ def lifter(
     checkpoint: str | Path | None = None,  # Path of a lifter; the shipped one when not given
 ) -> LoadedLifter:  # Network in eval mode, LifterConfig
     "Load a lifter once; CheckpointError says what does not fit"
-    path = checkpoint_file(checkpoint or shipped_checkpoint())
-    return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+    path = existing_lifter(checkpoint or shipped_checkpoint())
+    return _load(path, path.stat().st_mtime_ns)
 
 # %% ../../nbs/lifting/455_load.ipynb #c009
 FLIP = (  # how a mirror changes the features and the joints
@@ -64,6 +64,5 @@ def engine(
     rows: int = 512,  # Frames of a piece
 ) -> FastNet:  # The network, ready to run
     "Make a lifter fast once; CheckpointError says what does not fit"
-    path = checkpoint_file(checkpoint or shipped_checkpoint())
-    lifter(path)
+    path = existing_lifter(checkpoint or shipped_checkpoint())
     return _engine(path, path.stat().st_mtime_ns, bf16, rows)

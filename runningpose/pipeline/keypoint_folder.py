@@ -35,7 +35,8 @@ def videos_with_ending(
     if videos:
         return videos
     if not files:
-        raise ValueError(f"{path} has no {suffix} files; it is empty")
+        content = "it holds folders only" if any(path.iterdir()) else "it is empty"
+        raise ValueError(f"{path} has no {suffix} files; {content}")
     endings = Counter(f.suffix.lower() or "without ending" for f in files).most_common(4)
     there = ", ".join(f"{n} {name}" for name, n in endings)
     raise ValueError(f"{path} has no {suffix} files; there are {there}: name one with --image-ext")

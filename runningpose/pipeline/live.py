@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_DELAY_FRAMES', 'CAMERA_FPS', 'ANGLES_EVERY', 'PANEL_SHARE', 'PAGE', 'LiveError', 'Source', 'paced',
            'camera_frames', 'open_source', 'camera_poses', 'LiveView', 'Window', 'keypoints_of', 'write_live_poses',
-           'write_session', 'one_torch_thread', 'Session', 'run_live', 'session_facts']
+           'write_session', 'one_torch_thread', 'Session', 'run_live', 'watch', 'session_facts']
 
 # %% ../../nbs/pipeline/650_live.ipynb #0b832177
 import json
@@ -187,7 +187,8 @@ class LiveView:
         if self.poses and frames >= ANGLES_EVERY * self.lifter.fps:
             self.measured = len(self.keypoints)
             recent = np.array([pose for _, pose in self.poses[-20:]])
-            self.angles = joint_angles(camera_poses(recent, self.lifter.cfg.fps)).iloc[-1].to_dict()
+            poses = camera_poses(recent, self.lifter.cfg.fps)
+            self.angles = joint_angles(poses, level_camera=True).iloc[-1].to_dict()
 
     def draw(
         self,
@@ -315,7 +316,8 @@ def write_live_poses(view: LiveView, folder: Path) -> None:
     times, xyz = (np.array(v) for v in zip(*view.poses, strict=True))
     pose3d = camera_poses(xyz, view.lifter.cfg.fps, times)
     save_poses(pose3d, folder / "pose3d.nc")
-    joint_angles(pose3d).to_csv(folder / "angles.csv", float_format="%.2f")
+    angles = joint_angles(pose3d, level_camera=True)
+    angles.to_csv(folder / "angles.csv", float_format="%.2f")
 
 
 def write_session(
@@ -401,27 +403,17 @@ def run_live(
 ) -> dict[str, Any]:  # frames, seconds, frames_per_second, dropped, delay of 3D in s
     "Follow a runner live; LiveError or FileNotFoundError if there are no pictures"
     source = open_source(address, real_time)
-    net = BlazePose(model)
+    follower = Follower(BlazePose(model), source.fps)
     target: AbstractContextManager[Path | None] = (
         finished_folder(out, RESULT_FILES) if out else nullcontext()
     )
+
+    def view_of(frame: Frame) -> LiveView:
+        return LiveView(frame.width, frame.height, source.fps, height, fov, checkpoint)
+
     with target as folder, one_torch_thread():
         session = Session(Window() if window else None, folder)
-        try:
-            for frame, points in follow_live(Follower(net, source.fps), source.frames):
-                if session.view is None:
-                    if session.window:
-                        announce(f"open {session.window.address} in a browser; Ctrl-C ends it")
-                    view = LiveView(frame.width, frame.height, source.fps, height, fov, checkpoint)
-                    session.begin(view, source.fps)
-                session.add(frame, points)
-                if seconds and session.seconds > seconds:
-                    break
-        except KeyboardInterrupt:
-            pass
-        finally:
-            if session.window:
-                session.window.close()
+        watch(session, source, follower, view_of, seconds, announce)
         if session.view is None:
             raise LiveError(f"{address} gave no pictures")
         facts = session_facts(session, source, address, model)
@@ -432,6 +424,31 @@ def run_live(
                 session.view, folder, facts, height=height, camera=camera, checkpoint=checkpoint
             )
     return facts
+
+
+def watch(
+    session: Session,
+    source: Source,
+    follower: Follower,
+    view_of: Callable[[Frame], LiveView],  # Makes the view when the first frame is there
+    seconds: float | None,  # Stop after this time
+    announce: Callable[[str], Any],  # Gets the address of the window
+) -> None:
+    "Show and record frame by frame, until the source ends, the time is up or Ctrl-C comes"
+    try:
+        for frame, points in follow_live(follower, source.frames):
+            if session.view is None:
+                if session.window:
+                    announce(f"open {session.window.address} in a browser; Ctrl-C ends it")
+                session.begin(view_of(frame), source.fps)
+            session.add(frame, points)
+            if seconds and session.seconds > seconds:
+                break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if session.window:
+            session.window.close()
 
 
 def session_facts(

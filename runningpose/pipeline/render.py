@@ -137,19 +137,9 @@ def render(
         got = estimate(kp2d, options.height, camera, checkpoint)
         pose3d, angles, events = got.pose3d, got.angles, got.events
         written.append(save_angles_json(angles, output.with_name(f"{output.stem}_angles.json")))
-    overlay_video(
-        video,
-        kp2d,
-        pose3d,
-        output,
-        angles,
-        events,
-        height=round(90 * options.size),
-        start=max(0.0, float(kp2d.time[0]) - 1e-3),
-        end=float(kp2d.time[-1]) + 1e-3,
-        fps=fps / options.downsample,
-        progress=progress,
-    )
+    time = dict(start=max(0.0, float(kp2d.time[0]) - 1e-3), end=float(kp2d.time[-1]) + 1e-3)
+    look = dict(height=round(90 * options.size), fps=fps / options.downsample, progress=progress)
+    overlay_video(video, kp2d, pose3d, output, angles, events, **time, **look)
     return [output, *written]
 
 # %% ../../nbs/pipeline/645_render.ipynb #b8b70674

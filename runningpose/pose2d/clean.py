@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ..checks import check_number
 from ..outliers import find_outliers
 from .left_right import apply_names, merge_mirrored, name_sides, part_pairs
-from ..poses import like, pose_arrays
+from ..poses import check_coordinates, like, pose_arrays
 from ..signals import body_guess, polynomial, short_gaps, smooth_track
 from ..skeleton import Skeleton, skeleton
 
@@ -132,15 +133,20 @@ OUTLIER_LEVEL = 0.012  # lowest noise that `find_outliers` assumes, body heights
 
 def _check_options(kp2d, cutoff, slowdown, mirrored):
     "Refuse options that make no sense"
-    if not slowdown > 0:
+    check_coordinates(kp2d, 2, "kp2d", "clean(kp2d)")
+    if not check_number(slowdown, "slowdown") > 0:
         raise ValueError(
             f"slowdown is {slowdown}: it must be above 0, and 1 for a video at normal speed"
         )
     cutoffs = cutoff.values() if isinstance(cutoff, dict) else [cutoff]
-    if bad := [c for c in cutoffs if c is not None and not c > 0]:
+    cutoffs = [c for c in cutoffs if c is not None]
+    if bad := [c for c in cutoffs if not check_number(c, "cutoff", "Hz", finite=False) > 0]:
         raise ValueError(f"cutoff is {bad[0]} Hz: it must be above 0, or None for no smoothing")
     if mirrored is None:
         return
+    check_coordinates(
+        mirrored, 2, "mirrored", "clean(kp2d, mirrored=infer_video(..., mirror=True))"
+    )
     if mirrored.sizes != kp2d.sizes or abs(mirrored.time.values - kp2d.time.values).max() > 1e-3:
         raise ValueError(
             f"the mirrored pass has {mirrored.sizes['time']} frames and"

@@ -25,6 +25,7 @@ from ..files.archives import read_archive
 from .detectron2 import heat_confidence
 from .people import People, link_people, people_from
 from .selection import choose_person, person_poses
+from ..poses import MOVEMENT_DIMS, packed
 from ..skeleton import SKELETONS, convert
 from ..video.reader import probe
 
@@ -589,11 +590,9 @@ def halpe_name(
 # %% ../../nbs/pose2d/424_importers.ipynb #874b1c1d
 def to_movement(
     ds: xr.Dataset,  # Poses
-) -> xr.Dataset:  # The same in the schema of `movement`
+) -> xr.Dataset:  # The same in the schema of `movement`; its attributes can be saved
     "Poses for the functions of `movement`"
-    return ds.rename(keypoint="keypoints", individual="individuals").assign_attrs(
-        time_unit="seconds"
-    )
+    return ds.rename(MOVEMENT_DIMS).assign_attrs(packed(ds.attrs) | dict(time_unit="seconds"))
 
 
 def _translation(have, names):
@@ -638,8 +637,12 @@ def from_movement(
     **attrs: Any,  # More attributes of the result
 ) -> xr.Dataset:  # `halpe_26` keypoints of one person, px
     "Poses of `movement` as a data set of ours"
-    singular = {"keypoints": "keypoint", "individuals": "individual"}
-    ds = ds.rename({plural: dim for plural, dim in singular.items() if plural in ds.dims})
+    ds = ds.rename({plural: dim for dim, plural in MOVEMENT_DIMS.items() if plural in ds.dims})
+    if ds.sizes["space"] != 2:
+        raise KeypointsError(
+            f"the poses have {ds.sizes['space']} coordinates; from_movement takes keypoints in the "
+            "picture, px, and load_poses 3D poses that to_movement made"
+        )
     have = [str(name) for name in ds.keypoint.values]
     used = _translation(have, names)
     pos, conf = _movement_arrays(ds, [have.index(name) for name in used])
