@@ -28,7 +28,7 @@ def parse_widths(
         raise ValueError(f"--architecture is {text!r}; filter widths look like 3,3,3,3") from None
 
 
-@command()
+@command(interrupted="interrupted before the first step: nothing was written or changed")
 def runningpose_train(
     data: str,  # Data set of runningpose_build_dataset, or folder with the shared recordings
     out: str,  # Checkpoint to write, without suffix
@@ -47,24 +47,18 @@ def runningpose_train(
     style: float = 1.0,  # How far people's movements are varied; 0 varies only their proportions
     watch_person: str = None,  # Person not trained on, whose error decides when to stop
     seed: int = 0,  # Seed of weights and data
-    threads: int = None,  # CPU threads; all when not given
+    threads: int = None,  # CPU threads; as many as there are idle cores when not given
     device: str = "cpu",  # cpu or cuda
     resume: bool = False,  # Carry on from the last checkpoint
 ):
     "Train a lifter; it is saved every 250 steps and can be resumed"
-    import torch
-
     from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
+    from runningpose.training.processes import is_first_process
+    from runningpose.training.saving import check_place
     from runningpose.training.selection import test_motions, training_motions
     from runningpose.training.train import early_stopping_check, train
 
-    if threads:
-        torch.set_num_threads(threads)
-    file = checkpoint_file(out)
-    if file.exists() and not resume:
-        raise ValueError(
-            f"{file} is there: --resume carries on with it; else choose another name, or remove it"
-        )
+    check_place(out, resume)
     widths = parse_widths(architecture)
     motions, source = training_motions(data, leave_out_person, watch_person, crowd)
     about = dict(left_out=leave_out_person, data=source, watched=watch_person)
@@ -82,6 +76,7 @@ def runningpose_train(
         resume,
         SAVE_EVERY,
         **check,
+        threads=threads,
         batch=batch,
         frames=frames,
         lr=lr,
@@ -95,7 +90,9 @@ def runningpose_train(
     watched = (
         f", {history.watched.min():.1f} mm MPJPE at best on {watch_person}" if watch_person else ""
     )
-    print(f"loss {last.loss:.3f} after {last.step:.0f} steps (training data){watched}; {file}")
+    if is_first_process():
+        steps_made = f"{last.step:.0f} steps (training data)"
+        print(f"loss {last.loss:.3f} after {steps_made}{watched}; {checkpoint_file(out)}")
 
 # %% ../../nbs/cli/720_lifter.ipynb #9b25f972
 @command()

@@ -13,6 +13,7 @@ from ..data.manifest import open_dataset
 from ..data.recordings import SPLITS
 from .disk_bank import StreamBank, split_motions
 from .motions import leave_out
+from .processes import is_first_process
 from .sources import load_shared, synthetic_crowd
 
 # %% ../../nbs/training/528_selection.ipynb #ea463289
@@ -63,7 +64,8 @@ def training_motions(
             "of the data set"
         )
     bank = StreamBank(folder)
-    print(bank)
+    if is_first_process():
+        print(bank)
     return TrainingMotions(bank, f"data set {Path(folder).resolve().name}, split train")
 
 

@@ -24,7 +24,7 @@ from ..skeleton import conversion
 from .batches import MIN_DISTANCE_M, MotionBank
 from .losses import lift_loss, segments
 from .motions import Motion
-from .train import Trainer, TrainingOptions, as_joints
+from .trainer import Trainer, TrainingOptions, as_joints
 
 # %% ../../nbs/training/545_semi_supervised.ipynb #9806bacc
 class KeypointWindows(NamedTuple):
