@@ -106,7 +106,7 @@ def runningpose_evaluate(
     out: str = None,  # CSV file for the errors of every clip and view
 ):
     "Score a lifter with synthetic 2D; errors in mm, velocity mm/s, angles degrees"
-    from runningpose.training.evaluate import evaluate, summary
+    from runningpose.training.evaluate import evaluate, summary, unfinished_training
     from runningpose.training.selection import test_motions
 
     motions = test_motions(data, person)
@@ -118,4 +118,6 @@ def runningpose_evaluate(
     errors = evaluate(motions, checkpoint, noise=amount, views=views, fps=fps)
     if out:
         errors.to_csv(out, index=False)
+    if unfinished := unfinished_training(checkpoint):
+        print(unfinished)
     print(summary(errors).round(1).to_string())
