@@ -18,7 +18,7 @@ from runningpose.lifting.tcn import StridedTCN
 from runningpose.training.evaluate import evaluate, summary
 from runningpose.training.motions import leave_out
 from runningpose.training.sources import load_shared, synthetic_crowd
-from runningpose.training.train import Trainer
+from runningpose.training.trainer import Trainer
 
 LEFT_OUT = "hamner2013_s04"
 KINDS = {

@@ -6,10 +6,8 @@ test uses. Stage 2 starts from there, once for each runner who is left out and o
 Stage 3 continues stage 2.
 """
 
-import json
 from pathlib import Path
 
-import torch
 from fastcore.script import call_parse
 
 from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file, load_checkpoint
@@ -22,11 +20,8 @@ RUNNERS = ("hamner2013_s04", "welk007", "hamner2010_s02")
 
 def is_done(path):
     "Whether a run reached its last step"
-    f = checkpoint_file(path, ".history.json")
-    return (
-        f.exists()
-        and json.loads(f.read_text())[-1]["step"] >= load_checkpoint(path)[1].training["steps"]
-    )
+    file = checkpoint_file(path)
+    return file.exists() and load_checkpoint(file).config.training.get("finished", False)
 
 
 def one(path, motions, steps, facts, size, **kw):
@@ -59,7 +54,6 @@ def main(
     shipped: bool = False,  # Stage 3 alone, from the lifters in `checkpoint/`
 ):
     "Stage 1, then stages 2 and 3"
-    torch.set_num_threads(torch.get_num_threads() if device != "cpu" else 2)
     people, kw = (
         load_shared(data) + synthetic_crowd(crowd),
         dict(batch=batch, frames=frames, device=device),
