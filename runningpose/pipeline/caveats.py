@@ -192,7 +192,7 @@ def detection_caveats(
         yield f"It is not certain that the same person was followed throughout: {why}."
     if (n := kp2d.attrs.get("clean_swapped", 0)) > 0.05 * frames:
         hint = "" if kp2d.attrs.get("clean_mirrored") else "; --mirror makes this safer"
-        yield f"Left and right legs were exchanged in {n} frames and put right{hint}."
+        yield f"Left and right legs were exchanged in {n} frames and corrected{hint}."
     if (n := kp2d.attrs.get("clean_single_pass", 0)) > 0.2 * frames:
         yield f"The mirrored pass saw nobody, or somebody else, in {n} frames."
     unseen = np.isnan(pose_arrays(raw)[0]).all((1, 2)).mean()
