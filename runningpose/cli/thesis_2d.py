@@ -36,7 +36,7 @@ def runningpose_infer_video(
     output_dir: str = "detections",  # Folder for the results
     image_ext: str = "mp4",  # Ending of the videos in the folder
     backend: str = None,  # Detector; detectron2 with --cfg if it is installed, else blazepose
-    model: str = None,  # Model of the detector, e.g. full for blazepose
+    model: str = None,  # Model of the detector; blazepose: heavy, or full: faster, exchanges legs
     select: str = None,  # Whom to follow: largest, longest, fastest, centre, x,y (px), ...
     real_fps: float = None,  # Frames per second when it was filmed, for slow motion
     quiet: bool = False,  # No progress bars

@@ -74,20 +74,25 @@ def _trc_header(name: str, fps: float, frames: int, markers: np.ndarray) -> list
     rate = f"{fps:.6f}".rstrip("0").rstrip(".")
     values = [rate, rate, str(frames), str(len(markers)), "m", rate, "1", str(frames)]
     return [
-        "\t".join(["PathFileType", "4", "(X/Y/Z)", name]),
+        "\t".join(["PathFileType", "4", "(X/Y/Z)", _on_one_line(name)]),
         "\t".join(_TRC_HEADER),
         "\t".join(values),
-        "Frame#\tTime\t" + "\t\t\t".join(markers) + "\t\t",
+        "Frame#\tTime\t" + "\t\t\t".join(map(_on_one_line, markers)) + "\t\t",
         "\t\t" + "\t".join(f"{axis}{i + 1}" for i in range(len(markers)) for axis in "XYZ"),
         "",
     ]
 
 
+def _on_one_line(name: str) -> str:
+    "The name of a file without the tabs and line ends that would break a header"
+    return " ".join(name.split())
+
+
 def _trc_lines(time: np.ndarray, positions: np.ndarray) -> list[str]:
-    "A line per frame; missing coordinates are empty cells"
+    "A line per frame; missing coordinates are NaN"
 
     def cell(v: float) -> str:
-        return "" if np.isnan(v) else f"{v:.6f}"
+        return "NaN" if np.isnan(v) else f"{v:.6f}"
 
     return [
         f"{i}\t{t:.6f}\t" + "\t".join(map(cell, points.ravel()))
@@ -230,17 +235,23 @@ def save_mot(
     angles: pd.DataFrame,  # Joint angles, degrees, index time (s)
     path: str | Path,  # File to write, ending in .mot
     opensim_names: bool = False,  # Call the columns as OpenSim's gait models do
-) -> Path:  # The path written
+) -> Path:  # The path written; FormatError if no frame has all angles
     "Save joint angles as an OpenSim motion file, in degrees"
     check_table(angles, (), "angles", "joint_angles")
-    path = Path(path)
+    path, frames = Path(path), len(angles)
+    never_known = angles.columns[angles.isna().all()]
+    angles = angles.drop(columns=never_known).dropna()
+    if angles.empty:
+        raise FormatError(f"{path.name} would have no row: no frame has all angles")
     names = [_opensim_name(c) if opensim_names else c for c in angles.columns]
     header = [
-        path.stem,
+        _on_one_line(path.stem),
         "version=1",
         f"nRows={len(angles)}",
         f"nColumns={len(names) + 1}",
         "inDegrees=yes",
+        f"framesLeftOut={frames - len(angles)}",
+        f"anglesLeftOut={' '.join(never_known) or 'none'}",
         "",
         "endheader",
         "\t".join(["time", *names]),

@@ -42,7 +42,7 @@ class Options:
     "Options on the video, the runner and the analysis"
 
     backend: str = "blazepose"  # 2D detector
-    model: str | None = None  # Model of the detector: heavy (default) or full for blazepose
+    model: str | None = None  # blazepose: heavy (default), or full: faster, exchanges legs
     select: Any = None  # Whom to follow, as in `infer_video`; the largest person when not given
     box: tuple[float, ...] | None = None  # The same as a box: x, y, width, height, px
     mirror: bool = False  # A second, mirrored pass: half as fast, safer left and right

@@ -180,10 +180,11 @@ def infer_video(
         options[detector.model_option] = options.pop("model")
     ds = detector.infer(clip, select=selection, mirror=mirror, **options)
     if not ds.position.notnull().any():
+        place = isinstance(selection, tuple)  # was named, so the advice to name it is left out
         raise NoPersonError(
             f"no person was found in any of the {ds.sizes['time']} frames of {path}; show the "
-            "whole body, at least 6 % of the picture high, or say where the person is with "
-            "select=(x, y)"
+            "whole body, at least 6 % of the picture high"
+            + ("" if place else ", or say where the person is with select=(x, y)")
         )
     ds.attrs |= dict(fps=clip.fps, slowdown=clip.slowdown, mirrored_pass=int(mirror))
     ds.attrs |= clip.motion()

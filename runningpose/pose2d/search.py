@@ -430,7 +430,9 @@ def infer_blazepose(
     points = outcome.followed.points
     if points:
         tracks = join_followed(people, tracks, outcome.followed, mirror)
-    if (tracks >= 0).any() and (not points or any(p is not None for p in points)):
+    by_place = isinstance(selection, tuple)  # where nobody may have been to follow
+    followed = by_place or not points or any(p is not None for p in points)
+    if (tracks >= 0).any() and followed:
         person, uncertainty = _choose(job, people, tracks, outcome.followed)
         tracks = join_returning(people, tracks, colours, person)
         if not points or len(times_astray(people, tracks, person, outcome.followed, mirror)) > 1:
