@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['MAX_STEM_BYTES', 'MACHINE', 'PROCESS', 'TEMPORARY', 'STALE_S', 'RECORD', 'MARK', 'MAX_RECORD_BYTES', 'printable',
            'short_name', 'part_path', 'process_exists', 'is_leftover', 'clear_leftovers', 'OutputError', 'check_file',
-           'atomic_file', 'check_folder', 'is_regular', 'read_record', 'check_out', 'finished_folder']
+           'atomic_file', 'check_folder', 'is_regular', 'read_record', 'check_out', 'restore_earlier',
+           'finished_folder']
 
 # %% ../nbs/107_atomic.ipynb #57fc48d5
 import hashlib
@@ -255,7 +256,7 @@ def check_out(
 ) -> Path:  # The same, as an absolute path
     "Make sure that a result can be written there, before hours of work; OutputError says why not"
     out = _absolute(out)
-    _restore(out)
+    restore_earlier(out)
     out = check_folder(out)
     if out.is_dir():
         _refuse_other_files(out, own_names)
@@ -298,7 +299,7 @@ def _beside(out: Path, ending: str) -> Path:
     return _temporary(out.with_name(f".{out.name}"), ending)
 
 
-def _restore(out: Path) -> None:
+def restore_earlier(out: Path) -> None:
     "Give an earlier result its name back after a kill; remove leftovers in it and beside it"
     try:
         clear_leftovers(out.parent)
