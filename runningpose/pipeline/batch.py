@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['BATCH_MARK', 'SUMMARY_MARK', 'BATCH_FILES', 'HEAD_BYTES', 'MAX_NAME_BYTES', 'SUMMARY_METRICS', 'FORMULA_STARTS',
-           'INDEX_PAGE', 'FAILURE_NOTE', 'is_marked', 'check_batch_folder', 'find_videos', 'folder_name',
-           'result_folders', 'is_done', 'BatchJob', 'summary_row', 'earlier_row', 'failed_row', 'run_one', 'inert',
-           'summary_table', 'index_cells', 'write_summary', 'log_failure', 'run_on_cluster', 'lost_error', 'run_here',
-           'note_text', 'run_batch', 'write_outcome']
+           'INDEX_PAGE', 'FAILURE_NOTE', 'SCHEDULER_TIMEOUT_S', 'is_marked', 'check_batch_folder', 'find_videos',
+           'folder_name', 'result_folders', 'is_done', 'BatchJob', 'summary_row', 'earlier_row', 'failed_row',
+           'run_one', 'inert', 'summary_table', 'index_cells', 'write_summary', 'log_failure', 'run_on_cluster',
+           'lost_error', 'run_here', 'note_text', 'run_batch', 'write_outcome']
 
 # %% ../../nbs/pipeline/660_batch.ipynb #2c57d64c
 import json
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
 from tqdm import tqdm
@@ -306,6 +306,9 @@ def log_failure(
         log.write(printable(f"{head}\n{when} {video}\n{row['traceback']}"))
 
 # %% ../../nbs/pipeline/660_batch.ipynb #bb93ee1c
+SCHEDULER_TIMEOUT_S = 10  # for the scheduler to answer
+
+
 def run_on_cluster(
     address: str,  # Address of a Dask scheduler
     jobs: list[BatchJob],
@@ -316,7 +319,8 @@ def run_on_cluster(
     except ImportError:
         raise ImportError('--scheduler needs Dask: pip install "runningpose[dask]"') from None
     try:
-        client = Client(address, timeout=10)
+        urlsplit(address).port  # ValueError when it is out of range
+        client = Client(address, timeout=SCHEDULER_TIMEOUT_S)
     except Exception as e:  # of the address, the port, the network or the versions
         raise ValueError(f"no Dask scheduler answers at {address} ({sentence(e)})") from e
     with client:
