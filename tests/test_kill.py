@@ -211,14 +211,15 @@ def kill_main_job(folder):
         tables = (got.pose3d, got.angles, got.events, got.steps, got.metrics)
         write_results(Analysis(video, kp2d, kp2d, *tables, record), out, False, False)
 
+    write("0")  # the first one takes longer
     start = time.perf_counter()
     write("0")
     seconds = time.perf_counter() - start
     rng = random.Random(18)
     kills = 0
-    for attempt in range(1, 11):
+    for attempt in range(1, 9):
         before = read_record(out)["warnings"]
-        moment = dict(event_number=rng.randint(1, 150))
+        moment = dict(event_number=rng.randint(1, 60))
         if attempt % 2:
             moment = dict(after_s=rng.uniform(0, seconds))
         kills += killed(lambda note=str(attempt): write(note), out.parent, **moment)
@@ -227,7 +228,7 @@ def kill_main_job(folder):
         assert {p.name for p in out.iterdir()} == RESULT_FILES - {"live.mp4", "overlay.mp4"}
         assert [p.name for p in out.parent.iterdir()] == ["result"]
         load_poses(out / "pose3d.nc")
-    assert kills >= 6
+    assert kills >= 5
 
 
 def test_the_main_job_is_killed(tmp_path):
