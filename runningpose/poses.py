@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 from scipy.interpolate import CubicSpline
 
-from .atomic import atomic_file
+from .atomic import atomic_file, printable
 from .checks import check_number, check_series, check_type, described
 from .skeleton import SKELETONS, Skeleton, convert, recipe, skeleton
 
@@ -350,7 +350,9 @@ def packed(
 
     def stored(value: Any) -> str | int | float:
         value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
+        if isinstance(value, str):
+            return printable(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return value
         return JSON_MARK + json.dumps(value)
 

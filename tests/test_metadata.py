@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import runningpose
+from runningpose.__main__ import MODULE_OF
 
 ROOT = Path(__file__).resolve().parent.parent
 ini = ConfigParser(delimiters=["="], interpolation=None)
@@ -63,6 +64,7 @@ def test_console_script(script):
     found = entry_points(group="console_scripts", name=name)
     assert [o.value for o in found] == [target]
     assert callable(next(iter(found)).load())
+    assert target == "runningpose.__main__:script" and name in MODULE_OF
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda p: p.stem)

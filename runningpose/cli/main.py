@@ -45,12 +45,17 @@ def parse_box(
 def check_videos(
     videos: list[str],
 ) -> None:
-    "Refuse an empty list and files that are not there"
+    "Refuse an empty list, an empty name, and what is no file or not there"
     if not videos:
         raise ValueError("no video is given: runningpose run.mp4, or runningpose --camera 0")
     for video in videos:
-        if not Path(video).exists():
+        path = Path(video)
+        if not video.strip():
+            raise ValueError("the name of a video is empty")
+        if not path.exists():
             raise FileNotFoundError(f"there is no file {video}")
+        if len(videos) == 1 and not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{video} is no ordinary file; a video is needed")
 
 # %% ../../nbs/cli/710_main.ipynb #7837f6f3
 @command()
@@ -130,6 +135,7 @@ def run_videos(
         f"{out}/summary.csv"
     )
     if failed:
+        print(f"where the failures come from: {out}/failures.log", file=sys.stderr)
         sys.exit(1)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import xarray as xr
 
+from ..atomic import check_folder
 from ..data.thesis_2d_files import save_detections
+from ..failures import sentence
 from ..pose2d.backend import infer_video
 from ..pose2d.importers import from_detectron_npz
 from ..poses import load_poses, save_poses
@@ -74,16 +76,15 @@ def infer_folder(
     **options: Any,  # Arguments of `infer_video`
 ) -> FolderResult:
     "2D keypoints of many videos; ValueError if none of them could be used"
-    if out.is_file():
-        raise ValueError(f"--output-dir {out} is a file; a folder is needed")
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     result = FolderResult()
     for video in videos:
         try:
             infer_one(video, out, backend, **options)
             result.done.append(video)
-        except (ValueError, OSError, RuntimeError) as error:
-            result.failed[video] = " ".join(str(error).split())
+        except Exception as error:  # one video does not stop the rest
+            result.failed[video] = sentence(error)
             if len(videos) > 1:
                 print(f"{video.name}: failed", file=sys.stderr)
     if not result.done:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ..atomic import finished_folder
+from ..atomic import MARK, RECORD, finished_folder
 from ..camera import phone_camera
 from ..gait.angles import joint_angles
 from ..lifting.lift_stream import Lifter
@@ -342,7 +342,7 @@ def write_session(
     except ValueError as error:
         write_live_poses(view, folder)
         facts["warnings"] = [f"No gait metrics: {error}"]
-    (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (folder / RECORD).write_text(json.dumps(MARK | facts, indent=1) + "\n")
 
 # %% ../../nbs/pipeline/650_live.ipynb #55c41f2a
 @contextmanager

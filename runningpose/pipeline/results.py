@@ -24,7 +24,7 @@ import pandas as pd
 import xarray as xr
 
 import runningpose
-from ..atomic import finished_folder
+from ..atomic import MARK, RECORD, check_out, finished_folder, printable
 from ..files.opensim import save_trc
 from ..gait.cycles import cycle_table
 from .estimate import Estimate
@@ -57,10 +57,10 @@ def provenance(
     "Versions, machine, video and options"
     file = Path(info.path).stat()
     video = {name: getattr(info, name) for name in VIDEO_FACTS}
-    return dict(
+    return MARK | dict(
         runningpose=runningpose.__version__,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        video=dict(name=Path(info.path).name)
+        video=dict(name=printable(Path(info.path).name))
         | video
         | dict(bytes=file.st_size, modified=int(file.st_mtime)),
         options=options,
@@ -214,6 +214,7 @@ def write_results(
 ) -> Path:  # The folder
     "Write an analysis as a folder, whole or not at all"
     clock = StageClock(progress, result.run["timings"])
+    out = check_out(out, RESULT_FILES)
     with finished_folder(out, RESULT_FILES) as folder:
         write_tables(result, folder)
         with clock.stage("overlay"):
@@ -233,7 +234,7 @@ def write_results(
                 steps=result.steps,
                 frames=key_frames(result.video, result.kp2d, result.angles, result.events),
             )
-        record = json.dumps(result.run, indent=1, default=str)
-        (folder / "run.json").write_text(record + "\n")
-    result.folder = Path(out).absolute()
-    return result.folder
+        record = json.dumps(MARK | result.run, indent=1, default=str)
+        (folder / RECORD).write_text(record + "\n")
+    result.folder = out
+    return out

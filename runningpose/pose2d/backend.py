@@ -38,6 +38,7 @@ class Backend:
     licence: str = "not stated"  # Of the code and of the weights
     weights: str = "not stated"  # Where the weights come from
     model_option: str = "model"  # Name of its option that takes a model
+    other_models: bool = False  # It takes more models than those named, such as files
 
     @property
     def default_model(self) -> str:
@@ -78,6 +79,7 @@ BACKENDS.add(
         missing=("head", *FEET),
         licence="code Apache-2.0, weights CC BY-SA 3.0",
         weights="Detectron2's model zoo, or a file of your own",
+        other_models=True,
     )
 )
 BACKENDS.add(
@@ -142,14 +144,19 @@ MIN_FRAMES = 2  # fewer have no frame rate and no motion
 def find_backend(
     name: str,  # As the user writes it
     mirror: bool = False,  # It has to process mirrored pictures
+    model: str | None = None,  # It has to have this model
 ) -> Backend:
-    "The backend of that name; BackendError if there is none, or it cannot mirror"
+    "The backend of that name; BackendError if there is none, or if it cannot do what is asked"
     if name not in BACKENDS:
         raise BackendError(f"no backend named {name!r}; there are {', '.join(BACKENDS)}")
-    if mirror and not BACKENDS[name].can_mirror:
+    backend = BACKENDS[name]
+    if mirror and not backend.can_mirror:
         able = ", ".join(b.name for b in BACKENDS.values() if b.can_mirror)
         raise BackendError(f"{name} cannot process mirrored pictures; {able} can")
-    return BACKENDS[name]
+    named = backend.other_models or not backend.models or model in (None, *backend.models)
+    if not named:
+        raise BackendError(f"{name} has no model {model!r}; there are {', '.join(backend.models)}")
+    return backend
 
 
 def infer_video(
@@ -165,7 +172,7 @@ def infer_video(
     **options,  # For the backend, e.g. model='full'
 ) -> xr.Dataset:  # Keypoints, px, as detected
     "2D keypoints of the runner in every frame of a video; BackendError, SelectError, VideoError"
-    detector = find_backend(backend, mirror)
+    detector = find_backend(backend, mirror, options.get("model"))
     if box is not None and select is not None:
         raise SelectError("select and box both choose whom to follow; give one of them")
     clip = _ClipWithMotion(path, start, end, progress, real_fps)

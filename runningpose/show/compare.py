@@ -42,19 +42,22 @@ Result = dict[str, Any]  # name, metrics, cycles, run (the content of run.json)
 def load_result(
     folder: str | Path,  # Folder that `analyze` or `runningpose` wrote
 ) -> Result:
-    "The parts of a result that a comparison needs; FileNotFoundError names a missing file"
+    "What a comparison needs of a result; FileNotFoundError or ValueError name what is wrong"
     folder = Path(folder)
     for name in ("metrics.csv", "cycles.csv", "run.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"there is no {name} in {folder}: give a folder that runningpose wrote"
             )
-    return dict(
-        name=folder.name,
-        metrics=pd.read_csv(folder / "metrics.csv"),
-        cycles=pd.read_csv(folder / "cycles.csv"),
-        run=json.loads((folder / "run.json").read_text(encoding="utf-8")),
-    )
+    try:
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("metrics", "cycles")}
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("run.json holds no record")
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"the result in {folder} is damaged ({reason})") from error
+    return dict(name=folder.name, run=record, **tables)
 
 # %% ../../nbs/show/588_compare.ipynb #98e18dd3
 def welch_margin(

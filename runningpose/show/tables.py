@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, printable
 from ..gait.catalogue import CATALOGUE
 from ..gait.comparison import symmetry
 
@@ -88,7 +88,7 @@ def write_page(
     "Write a page so that it appears whole or not at all"
     path = Path(path)
     with atomic_file(path) as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(printable(page), encoding="utf-8")
     return path
 
 # %% ../../nbs/show/582_tables.ipynb #b3df4196

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av.filter import Graph
 
-from ..atomic import atomic_file, part_path
+from ..atomic import atomic_file, check_file, part_path
 from .reader import VideoError
 
 # %% ../../nbs/video/270_writer.ipynb #b51b7cbc
@@ -42,7 +42,8 @@ class VideoWriter:
     ):
         if not fps > 0:
             raise VideoError(f"fps is {fps}: a video needs a frame rate above 0")
-        self.path, self.part = Path(path), part_path(path)
+        self.path = check_file(path)
+        self.part = part_path(self.path)
         self.size, self.fps = (width, height), fps
         self.written = 0  # pictures so far
         self._start: float | None = None  # time of the first picture, s
