@@ -222,7 +222,8 @@ class Handlers:
         if isinstance(error, (ValueError, OSError, ImportError)):
             message = one_sentence(error)
         else:
-            traceback.print_exception(error)
+            if not self.files.closed:  # work that the end of the app cuts off is no fault
+                traceback.print_exception(error)
             message = f"{type(error).__name__} in the program, the terminal says where: {error}"
         message = escape(without_folder(message, video))
         return self.gradio.Error(message, duration=None, print_exception=False)

@@ -106,6 +106,11 @@ class SessionFiles:
             self.clean()
             os.utime(self.root)  # not left over: somebody is here
 
+    @property
+    def closed(self) -> bool:
+        "Whether everything was removed"
+        return self._closed.is_set()
+
     def close(self) -> None:
         "Remove everything"
         self._closed.set()
