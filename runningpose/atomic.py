@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_STEM_BYTES', 'MACHINE', 'PROCESS', 'TEMPORARY', 'STALE_S', 'RECORD', 'MARK', 'MAX_RECORD_BYTES', 'printable',
-           'short_name', 'part_path', 'process_exists', 'is_leftover', 'clear_leftovers', 'OutputError', 'check_file',
-           'atomic_file', 'check_folder', 'is_regular', 'read_record', 'check_out', 'restore_earlier',
+           'short_name', 'part_path', 'process_exists', 'is_temporary', 'is_leftover', 'clear_leftovers', 'OutputError',
+           'check_file', 'atomic_file', 'check_folder', 'is_regular', 'read_record', 'check_out', 'restore_earlier',
            'finished_folder']
 
 # %% ../nbs/107_atomic.ipynb #57fc48d5
@@ -101,6 +101,13 @@ def process_exists(
     except PermissionError:  # it runs as another user
         return True
     return True
+
+
+def is_temporary(
+    path: Path,  # File or folder
+) -> bool:
+    "Whether a name is a temporary one of ours"
+    return TEMPORARY.search(path.name) is not None
 
 
 def is_leftover(

@@ -17,7 +17,20 @@ def is_users(
     error: BaseException,
 ) -> bool:
     "Whether a failure is a mistake of use and not a fault of the program"
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return not _raised_in_library(error)
     return isinstance(error, USER_ERRORS)
+
+
+def _raised_in_library(error: BaseException) -> bool:
+    "Whether the code that raised an error is a package of somebody else"
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or last.tb_frame.f_globals.get("__name__", "").startswith("runningpose"):
+        return False
+    place = last.tb_frame.f_code.co_filename
+    return "site-packages" in place or "dist-packages" in place
 
 
 def sentence(

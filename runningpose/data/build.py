@@ -9,6 +9,7 @@ __all__ = ['BUILD_VERSION', 'BuildOptions', 'make_trial', 'match_views', 'ViewSo
 # %% ../../nbs/data/345_build.ipynb #aba5765a
 import hashlib
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -22,9 +23,17 @@ import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
+from ..atomic import check_folder, is_temporary
 from ..camera import Camera
 from .calibration import camera_record
-from .manifest import View, new_manifest, save_trial, trial_facts, write_manifest
+from runningpose.data.manifest import (
+    View,
+    is_manifest,
+    new_manifest,
+    save_trial,
+    trial_facts,
+    write_manifest,
+)
 from .marker_repair import clean_markers
 from .marker_set import marker_set
 from .markers import markers_to_keypoints
@@ -346,14 +355,23 @@ def build_dataset(
 
 def _unfinished_folder(out: Path) -> Path:
     "The folder to build in, without the manifest of an earlier build"
-    if out.exists() and not out.is_dir():
-        raise DatasetError(f"{out} is a file; a folder is needed")
-    ours = (out / "manifest.json").exists() or (out / "trials").exists()
-    if out.is_dir() and any(out.iterdir()) and not ours:
-        raise DatasetError(f"{out} has other files in it")
+    check_folder(out)
+    if out.is_dir() and any(out.iterdir()) and not _is_ours(out):
+        raise DatasetError(
+            f"{out} has other files in it; name a new folder, or an earlier data set"
+        )
     out.mkdir(parents=True, exist_ok=True)
     (out / "manifest.json").unlink(missing_ok=True)
     return out
+
+
+def _is_ours(out: Path) -> bool:
+    "Whether a folder is a data set of ours, or the trials of one that was not finished"
+    manifest = out / "manifest.json"
+    if os.path.lexists(manifest):
+        return is_manifest(manifest)
+    trials = [path for path in (out / "trials").rglob("*") if not path.is_dir()]
+    return bool(trials) and all(path.suffix == ".nc" or is_temporary(path) for path in trials)
 
 
 def _failure(row: Any, error: Exception) -> dict[str, str]:

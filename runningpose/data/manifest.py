@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BONES', 'FEWEST_FRAMES', 'FORMAT', 'FORMAT_VERSION', 'NEEDED', 'Row', 'SAME_BONES_MM', 'FEWEST_BONES', 'View',
            'Trial', 'save_trial', 'load_trial', 'read_positions', 'trial_facts', 'bone_lengths', 'motion_digest',
-           'new_manifest', 'write_manifest', 'check_manifest', 'suspects', 'PoseFolder', 'open_dataset']
+           'new_manifest', 'write_manifest', 'check_manifest', 'is_manifest', 'suspects', 'PoseFolder', 'open_dataset']
 
 # %% ../../nbs/data/340_manifest.ipynb #14cb68f9
 import hashlib
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, is_regular
 from ..camera import Camera
 from .calibration import camera_from_record, camera_record
 from .marker_repair import marker_report
@@ -219,6 +219,16 @@ def check_manifest(
         _check_motion(trial, motions.setdefault(trial.get("motion") or number, trial))
         _check_file(trial, files.setdefault(trial["file"], trial))
     return manifest
+
+
+def is_manifest(
+    path: Path,  # File that may be one
+) -> bool:
+    "Whether a file is a manifest of ours, of whatever version"
+    try:
+        return is_regular(path) and json.loads(path.read_text("utf-8"))["format"] == FORMAT
+    except Exception:  # anything else may be in it
+        return False
 
 # %% ../../nbs/data/340_manifest.ipynb #887caa63
 def _check_format(manifest: Any) -> None:
