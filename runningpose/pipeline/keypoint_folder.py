@@ -16,7 +16,7 @@ import xarray as xr
 
 from ..data.thesis_2d_files import save_detections
 from ..pose2d.backend import infer_video
-from ..pose2d.importers import from_detectron_npz
+from ..pose2d.detection_archive import from_detectron_npz
 from ..poses import load_poses, save_poses
 
 # %% ../../nbs/pipeline/630_keypoint_folder.ipynb #3571855e
