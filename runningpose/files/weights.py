@@ -112,7 +112,7 @@ def find(
     if file := _in_own_folder(name, weight):
         return file
     file = cache_folder() / weight.file
-    return file if file.exists() and sha256(file) in weight.sha256 else None
+    return file if file.is_file() and sha256(file) in weight.sha256 else None
 
 # %% ../../nbs/files/210_weights.ipynb #68159f1a
 def _weight(name: str) -> Weight:
@@ -128,7 +128,7 @@ def _in_own_folder(name: str, weight: Weight) -> Path | None:
         return None
     names_in_packages = {Path(p.member).name for p in weight.packages} - {weight.file}
     for file in (Path(folder) / n for n in (weight.file, *names_in_packages)):
-        if not file.exists():
+        if not file.is_file():
             continue
         found = sha256(file)
         if found in weight.sha256:
