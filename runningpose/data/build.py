@@ -28,7 +28,7 @@ from .manifest import View, new_manifest, save_trial, trial_facts, write_manifes
 from .marker_recording import UP_AXES
 from .marker_repair import clean_markers
 from .marker_set import marker_set
-from .markers import markers_to_keypoints
+from .markers import markers_to_keypoints, one_person
 from .qtm import read_qtm
 from .qtm_text import label_files
 from runningpose.data.recordings import (
@@ -55,15 +55,18 @@ class BuildOptions:
     cutoff: float | None = 20.0  # Low-pass, Hz; None for none
     max_gap: float = 0.1  # Longest gap that a cubic may close alone, s
     max_guess: float = 0.5  # Longest gap that other markers may close, s
+    person: str | None = None  # Prefix of the markers' names, where recordings show several people
     detector: str | None = None  # Name of what finds keypoints in videos; another one rebuilds
 
 
 def make_trial(
     path: str | Path,  # Recording
     options: BuildOptions = BuildOptions(),  # How trials are made
+    subject: str = "",  # Whom it shows; decides between several people, if one is called like that
 ) -> xr.Dataset:  # 3D poses, runningpose_22, m, world frame
     "One recording as clean keypoints; the errors of reading, cleaning and naming pass through"
     markers = read_qtm(path, options.labels, options.recording_fps, options.up)
+    markers = one_person(markers, options.person, options.marker_set, subject)
     cleaned = clean_markers(
         markers,
         max_gap=options.max_gap,
@@ -233,7 +236,11 @@ def _build_trial(row: Any, out: Path, options: BuildOptions, source: ViewSource)
     "Build one trial, or take it over; `row` is a row of the table of recordings"
     path = Path(row.file)
     file = _trial_file(row)
-    options = replace(options, up=getattr(row, "up", "") or options.up or None)
+    options = replace(
+        options,
+        up=getattr(row, "up", "") or options.up or None,
+        person=getattr(row, "person", "") or options.person or None,
+    )
     offset = _seconds(getattr(row, "offset", "") or source.offset)
     source = replace(source, offset=offset)
     path = regular_file(path, "recording")
@@ -262,7 +269,7 @@ def _make_and_save(
     key: str,
 ) -> dict[str, Any]:
     "Make a trial with its views and save it; its facts"
-    pose = make_trial(row.file, options)
+    pose = make_trial(row.file, options, row.subject)
     found = read_views(pose, files, source)
     facts = trial_facts(pose)
     facts |= dict(cameras=sorted(found.views), views_left_out=found.left_out)

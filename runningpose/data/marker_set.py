@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_DEPTH', 'PELVIS_POINTS', 'SETS_FOLDER', 'MARKER_SETS', 'SIMILAR', 'MarkersError', 'MarkerSet', 'MarkerRecipe',
            'read_recipe', 'markers_of', 'missing_markers', 'missing_for_keypoints', 'marker_set', 'plain_name',
-           'match_names', 'with_nearest', 'list_missing', 'find_marker_set']
+           'prefix_of', 'match_names', 'with_nearest', 'list_missing', 'find_marker_set']
 
 # %% ../../nbs/data/317_marker_set.ipynb #7bf09450
 import difflib
@@ -216,8 +216,15 @@ SIMILAR = 0.5  # similarity (difflib ratio) from which a name is offered in an e
 def plain_name(
     name: str,  # Marker name of a recording, e.g. Anna:LASI
 ) -> str:  # e.g. lasi
-    "A marker name in lower case, without the prefix of its system"
+    "A marker name in lower case, without the prefix of its person or system"
     return name.rsplit(":", 1)[-1].strip().lower()
+
+
+def prefix_of(
+    name: str,  # Marker name of a recording, e.g. Anna:LASI
+) -> str:  # e.g. Anna; '' without a prefix
+    "What stands before the name of a marker: a person, or a system"
+    return name.rpartition(":")[0].strip()
 
 
 def match_names(
