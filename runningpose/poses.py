@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['FRAMES', 'MARKERS', 'POSITION_DIMS', 'CONFIDENCE_DIMS', 'MOVEMENT_DIMS', 'OWN_ATTRS', 'USUAL_SETS', 'JSON_MARK',
-           'SPLINE_VALUES', 'PoseError', 'poses_dataset', 'check_poses', 'check_coordinates', 'PoseArrays',
-           'pose_arrays', 'skeleton_of', 'passed_attrs', 'like', 'points', 'to_frame', 'from_frame', 'packed',
-           'unpacked', 'save_poses', 'load_poses', 'resample_track', 'resample']
+           'MAX_COORDINATE', 'MAX_FPS', 'SPLINE_VALUES', 'PoseError', 'poses_dataset', 'check_poses',
+           'check_coordinates', 'PoseArrays', 'pose_arrays', 'skeleton_of', 'passed_attrs', 'like', 'points',
+           'to_frame', 'from_frame', 'packed', 'unpacked', 'save_poses', 'load_poses', 'check_numbers',
+           'resample_track', 'resample']
 
 # %% ../nbs/100_poses.ipynb #5a9c624b
 import json
@@ -21,6 +22,8 @@ from scipy.interpolate import CubicSpline
 
 from .atomic import atomic_file, printable
 from .checks import check_number, check_series, check_type, described
+from .hdf5 import check_hdf5
+from .inputs import parsing
 from .skeleton import SKELETONS, Skeleton, convert, recipe, skeleton
 
 # %% ../nbs/100_poses.ipynb #7ca4bafc
@@ -390,16 +393,40 @@ def load_poses(
     path: str | Path,  # netCDF file
 ) -> xr.Dataset:  # Pose data set, checked
     "Load a pose data set; FileNotFoundError or PoseError say what is wrong"
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as file:
-            ds = file.load()
-    except (OSError, ValueError) as e:
-        raise PoseError(f"{path} is not a netCDF file that can be read ({e})") from None
-    ours = {theirs: name for name, theirs in MOVEMENT_DIMS.items() if theirs in ds.dims}
-    return check_poses(ds.rename(ours).assign_attrs(unpacked(ds.attrs)))
+    file = check_hdf5(path, "pose file", PoseError)
+    with parsing(file, "pose file", PoseError):
+        with xr.open_dataset(file, engine="h5netcdf") as stored:
+            ds = stored.load()
+        try:
+            ours = {theirs: name for name, theirs in MOVEMENT_DIMS.items() if theirs in ds.dims}
+            ds = ds.rename(ours).assign_attrs(unpacked(ds.attrs))
+            return check_numbers(check_poses(ds))
+        except PoseError as e:
+            raise PoseError(f"{file}: {e}") from e
+
+# %% ../nbs/100_poses.ipynb #f37e49a5
+MAX_COORDINATE = dict(px=1e6, m=1e5)  # beyond, the file is damaged or its unit another
+MAX_FPS = 100_000  # frames per second, of the fastest cameras
+
+
+def check_numbers(
+    ds: xr.Dataset,  # Pose data set of a file
+) -> xr.Dataset:  # The same, infinite points missing
+    "PoseError for coordinates, rates and sizes that cannot be"
+    position = ds.position.astype(np.float32)
+    position = position.where(np.isfinite(position))
+    unit = FRAMES[ds.attrs["frame"]]
+    largest = float(abs(position).max(skipna=True)) if position.size else 0.0
+    if largest > MAX_COORDINATE[unit]:
+        raise PoseError(f"a point lies at {largest:.3g} {unit}: the file is damaged")
+    fps = check_number(ds.attrs.get("fps"), "fps", "frames per second")
+    if not 0 <= fps <= MAX_FPS:
+        raise PoseError(f"fps is {fps:g}; frames per second up to {MAX_FPS} are needed")
+    for name in ("image_width", "image_height"):
+        if name in ds.attrs:
+            check_number(ds.attrs[name], name, "px", above=0)
+    confidence = ds.confidence.astype(np.float32).where(~np.isnan(position).any("space"), 0)
+    return ds.assign(position=position, confidence=confidence)
 
 # %% ../nbs/100_poses.ipynb #e577307c
 SPLINE_VALUES = 200_000  # Values that go into one spline, to bound the memory

@@ -112,7 +112,8 @@ def runningpose_build_dataset(
     marker_set: str = None,  # Marker set or a TOML file; found by the names when not given
     labels: str = None,  # File with the names of the markers, for bare text
     fps: float = None,  # Rate of recordings that do not say it, Hz
-    up: str = None,  # Axis that points up, y or z, where the file does not say it rightly
+    up: str = None,  # Axis that points up, z, y, x, -z, ..., where the file does not say it rightly
+    person: str = None,  # Prefix of the markers' names, where recordings show several people
     cutoff: float = 20.0,  # Low-pass of the markers, Hz; 0 for none
     cameras: str = None,  # Calibration of the cameras (.qca.txt, .toml, ...)
     views: str = None,  # Folder with videos of these cameras, or their keypoints as .nc
@@ -124,7 +125,14 @@ def runningpose_build_dataset(
     if views and not cameras:
         raise ValueError("--views needs --cameras: the calibration of the cameras")
     options = BuildOptions(
-        rate, marker_set, labels, fps, up, cutoff or None, detector=backend if views else None
+        rate,
+        marker_set,
+        labels,
+        fps,
+        up,
+        cutoff or None,
+        person=person,
+        detector=backend if views else None,
     )
     table = find_recordings(recordings)
     manifest = build_dataset(
@@ -196,7 +204,8 @@ def runningpose_format_qtmdata(
     rate: float = None,  # Rate of the result, Hz; half that of the recording when not given
     cameras: str = None,  # Calibration of other cameras (.qca.txt, .toml, ...)
     fps: float = None,  # Rate of a recording that does not say it, Hz; 170 for bare text
-    up: str = None,  # Axis that points up, y or z, where the recording does not say it
+    up: str = None,  # Axis that points up, z, y, x, -z, ..., where the recording does not say it
+    person: str = None,  # Prefix of the markers' names, where it shows several people
     no_clean: bool = False,  # Neither repair markers nor filter: frames are only picked
 ):
     "Keypoints of a recording, as NAME_3D_keypoints.csv in the thesis layout (mm), and NAME.nc"
@@ -217,6 +226,7 @@ def runningpose_format_qtmdata(
         not no_clean,
         fps,
         up,
+        person,
     )
     for note in _format_notes(pose):
         print(note, file=sys.stderr)

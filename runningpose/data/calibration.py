@@ -11,6 +11,7 @@ __all__ = ['QTM_SUBPIXEL', 'QTM_TO_CV', 'MIQUS', 'ROTATION', 'FOCAL', 'PRINCIPAL
 # %% ../../nbs/data/300_calibration.ipynb #f4eab464
 import csv
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,13 +22,14 @@ import numpy as np
 
 from ..atomic import atomic_file
 from ..camera import Camera, cropped
+from ..inputs import FormatError, reading
 
 # %% ../../nbs/data/300_calibration.ipynb #278380a5
 QTM_SUBPIXEL = 64  # parts of a pixel in which Qualisys writes focal length, principal point, size
 QTM_TO_CV = np.diag([1.0, -1.0, -1.0])  # x right, y up, z backward to x right, y down, z forward
 
 
-class CalibrationError(ValueError):
+class CalibrationError(FormatError):
     "The file is not a calibration that can be used, and why"
 
 
@@ -117,14 +119,8 @@ def read_cameras(
     path: str | Path,  # .qca.txt, XML or table (.tsv, .csv) of QTM, .toml, .yml, .json
 ) -> dict[str, Camera]:  # Name (the serial number for Qualisys) to Camera
     "Calibrated cameras from a file; CalibrationError says what is wrong"
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        return _read_by_kind(path)
-    except (cv2.error, KeyError, TypeError, AttributeError, SystemError) as e:
-        reason = " ".join(str(e).split())[:80]
-        raise CalibrationError(f"{path} is not a calibration that can be read ({reason})") from None
+    with reading(path, "calibration", CalibrationError) as file:
+        return _read_by_kind(file)
 
 
 def _read_by_kind(path: Path) -> dict[str, Camera]:
@@ -312,8 +308,8 @@ def read_toml(
     "Cameras of a TOML of Pose2Sim or anipose"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise CalibrationError(f"{path} is not TOML that can be read ({e})") from None
+    except tomllib.TOMLDecodeError as e:
+        raise CalibrationError(f"{path} is not TOML that can be read ({e})") from e
     tables = {k: v for k, v in content.items() if isinstance(v, dict) and "matrix" in v}
     if not tables:
         raise CalibrationError(
@@ -344,25 +340,57 @@ def _toml_numbers(table: dict[str, Any]) -> CvCalibration:
 
 
 def read_opencv(
-    path: Path,  # FileStorage of OpenCV
+    path: Path,  # What OpenCV's FileStorage writes: YAML, JSON or XML
 ) -> dict[str, Camera]:  # Name of the file to its camera, at the world's origin
-    "The camera of an OpenCV FileStorage"
-    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
+    "The camera of an OpenCV FileStorage, whose own parser crashes on a damaged file"
+    entries = _opencv_entries(path)
 
-    def node(*names: str) -> Any:
-        return next((n for n in map(storage.getNode, names) if not n.empty()), None)
+    def entry(*names: str) -> Any:
+        return next((entries[n] for n in names if n in entries), None)
 
-    matrix = node("camera_matrix", "cameraMatrix", "K")
-    distortion = node("distortion_coefficients", "distCoeffs", "D")
-    width, height = node("image_width", "width"), node("image_height", "height")
+    matrix = entry("camera_matrix", "cameraMatrix", "K")
+    distortion = entry("distortion_coefficients", "distCoeffs", "D")
+    width, height = entry("image_width", "width"), entry("image_height", "height")
     if matrix is None or width is None or height is None:
         raise CalibrationError(f"{path} has no camera_matrix, image_width and image_height")
-    numbers = CvCalibration(
-        (width.real(), height.real()),
-        matrix.mat(),
-        distortion.mat() if distortion is not None else ZERO,
-    )
+    size = float(width), float(height)
+    numbers = CvCalibration(size, matrix, distortion if distortion is not None else ZERO)
     return {path.stem: cv_camera(numbers, path.stem, path)}
+
+
+def _opencv_entries(path: Path) -> dict[str, Any]:
+    "Names to numbers as text, and to matrices"
+    text = path.read_text(encoding="utf-8-sig")
+    if text.lstrip().startswith("{"):
+        found = json.loads(text)
+        return {name: _matrix(**v) if isinstance(v, dict) else v for name, v in found.items()}
+    if text.lstrip().startswith("<"):
+        root = ElementTree.fromstring(text)
+        return {
+            e.tag: _matrix(**{part.tag: part.text for part in e}) if len(e) else e.text
+            for e in root
+        }
+    blocks = {name: dict(_YAML_FIELD.findall(block)) for name, block in _YAML_BLOCK.findall(text)}
+    return dict(_YAML_NUMBER.findall(text)) | {n: _matrix(**block) for n, block in blocks.items()}
+
+
+_YAML_NUMBER = re.compile(r"(?m)^(\w+): *([-+.\w]+) *$")
+_YAML_BLOCK = re.compile(r"(?m)^(\w+):[^\n]*\n((?: +[^\n]*(?:\n|$))+)")
+_YAML_FIELD = re.compile(r"\b(\w{1,60}): *(\[[^][]*\]|\S{1,60})")
+
+
+def _numbers(values: Any) -> np.ndarray:
+    "Numbers in a list, or in text with or without brackets"
+    if isinstance(values, str):
+        values = values.strip("[] \n").replace(",", " ").split()
+    return np.array(values, float)
+
+
+def _matrix(rows: Any = 0, cols: Any = 0, sizes: Any = (), data: Any = (), **_: Any) -> Any:
+    "The numbers of a matrix; None if it is none"
+    values = _numbers(data)
+    shape = _numbers(sizes).astype(int) if len(sizes) else (int(rows), int(cols))
+    return values.reshape(tuple(shape)) if values.size and min(shape) > 0 else None
 
 # %% ../../nbs/data/300_calibration.ipynb #20e351a9
 def save_cameras(

@@ -25,7 +25,16 @@ from ..camera import Camera
 from .calibration import camera_from_record, camera_record
 from .marker_repair import marker_report
 from .recordings import SPLITS, DatasetError, normalized_name
-from ..poses import check_poses, load_poses, packed, pose_arrays, save_poses, unpacked
+from ..inputs import parsing, read_json, reading
+from runningpose.poses import (
+    PoseError,
+    check_poses,
+    load_poses,
+    packed,
+    pose_arrays,
+    save_poses,
+    unpacked,
+)
 from ..skeleton import skeleton
 
 # %% ../../nbs/data/340_manifest.ipynb #ae61844a
@@ -66,9 +75,10 @@ def load_trial(
 ) -> Trial:  # 3D poses, and the views of the cameras
     "Load a trial; FileNotFoundError or PoseError describe the problem"
     pose = load_poses(path)
-    with h5py.File(path) as f:
-        cameras = list(f["views"]) if "views" in f else []
-    return Trial(pose, {name: _load_view(path, name) for name in cameras})
+    with parsing(path, "trial", PoseError):
+        with h5py.File(path) as f:
+            cameras = list(f["views"]) if "views" in f else []
+        return Trial(pose, {name: _load_view(path, name) for name in cameras})
 
 
 def _load_view(path: str | Path, name: str) -> View:
@@ -86,9 +96,9 @@ def read_positions(
 ) -> np.ndarray:  # Positions, m, shape (frames, K, 3), float32; NaN = missing
     "Some frames of a trial, without reading the rest"
     stop = None if frames is None else start + frames
-    with h5py.File(path) as f:
+    with reading(path, "trial", PoseError) as file, h5py.File(file) as f:
         positions: np.ndarray = f["position"][start:stop]
-    return positions[..., 0].transpose(0, 2, 1)
+        return positions[..., 0].transpose(0, 2, 1)
 
 # %% ../../nbs/data/340_manifest.ipynb #3f5c4737
 BONES = tuple(
@@ -244,6 +254,8 @@ def _check_format(manifest: Any) -> None:
 
 def _check_row(trial: Row, number: int) -> None:
     "One row by itself"
+    if not isinstance(trial, dict):
+        raise DatasetError(f"trial {number} of the manifest is {trial!r:.40}, not a table")
     if missing := NEEDED - set(trial):
         raise DatasetError(f"trial {number} of the manifest has no {', '.join(sorted(missing))}")
     if trial["split"] not in SPLITS:
@@ -404,14 +416,12 @@ def open_dataset(
     "Open a data set; DatasetError if it is none, is unfinished, or has a person in two splits"
     folder = Path(folder)
     path = folder / "manifest.json"
-    if not path.is_file():
+    if not path.exists():
         unfinished = ": it was not finished, build it again to go on"
         raise DatasetError(
             f"{folder} is no data set, it has no manifest.json"
             + (unfinished if (folder / "trials").is_dir() else "")
         )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as e:
-        raise DatasetError(f"{path} is not JSON that can be read ({e})") from None
-    return PoseFolder(folder, check_manifest(manifest))
+    manifest = read_json(path, "manifest", DatasetError)
+    with parsing(path, "manifest", DatasetError):
+        return PoseFolder(folder, check_manifest(manifest))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_DEPTH', 'PELVIS_POINTS', 'SETS_FOLDER', 'MARKER_SETS', 'SIMILAR', 'MarkersError', 'MarkerSet', 'MarkerRecipe',
            'read_recipe', 'markers_of', 'missing_markers', 'missing_for_keypoints', 'marker_set', 'plain_name',
-           'match_names', 'with_nearest', 'list_missing', 'find_marker_set']
+           'prefix_of', 'match_names', 'with_nearest', 'list_missing', 'find_marker_set']
 
 # %% ../../nbs/data/317_marker_set.ipynb #7bf09450
 import difflib
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import runningpose
+from ..inputs import MissingFile, reading, regular_file
 from ..skeleton import skeleton
 
 # %% ../../nbs/data/317_marker_set.ipynb #3864465c
@@ -146,28 +147,57 @@ def marker_set(
     "Look up a marker set; MarkersError lists the sets there are"
     if isinstance(name, MarkerSet):
         return name
-    path = SETS_FOLDER / f"{name}.toml" if str(name) in MARKER_SETS else Path(name)
-    if not path.is_file():
+    shipped = str(name) in MARKER_SETS
+    try:
+        path = regular_file(
+            SETS_FOLDER / f"{name}.toml" if shipped else name, "marker set", error=MarkersError
+        )
+    except MissingFile:
         known = ", ".join(MARKER_SETS)
-        raise MarkersError(f"no marker set {str(name)!r}; there are {known}, or a TOML file")
+        raise MarkersError(
+            f"no marker set {str(name)!r}; there are {known}, or a TOML file"
+        ) from None
     return _load_set(str(path), path.stat().st_mtime_ns)
 
 
 @lru_cache
 def _load_set(path: str, modified: int) -> MarkerSet:
     "A marker set from its file; the time of its last change makes the cache notice a new version"
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise MarkersError(f"{path} is not TOML that can be read ({e})") from None
-    if unknown := content.keys() - MarkerSet.__dataclass_fields__.keys():
+    with reading(path, "marker set", MarkersError) as file:
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        except tomllib.TOMLDecodeError as e:
+            raise MarkersError(f"{path} is not TOML that can be read ({e})") from e
+        _check_entries(content, path)
+        defaults = {"title": "", "source": str(path)}
+        loaded = MarkerSet(**(defaults | content | {"name": Path(path).stem}))
+        _check_set(loaded, path)
+        return loaded
+
+
+_ENTRIES: dict[str, tuple[type, str]] = {  # of a TOML file: kind, and what to call it
+    **dict.fromkeys(("name", "title", "source"), (str, "text")),
+    **dict.fromkeys(("keypoints", "aliases", "points", "pelvis", "measures"), (dict, "a table")),
+    **dict.fromkeys(("approximate", "optional"), (list, "a list")),
+}
+
+
+def _check_entries(content: dict[str, Any], path: str) -> None:
+    "Refuse entries that a marker set does not have, or of another kind"
+    if unknown := content.keys() - _ENTRIES.keys():
         raise MarkersError(f"{path}: there is no {sorted(unknown)[0]!r} in a marker set")
+    for name, value in content.items():
+        kind, words = _ENTRIES[name]
+        if not isinstance(value, kind):
+            raise MarkersError(f"{path}: {name} is {value!r:.40}; {words} is needed")
     if not content.get("keypoints"):
         raise MarkersError(f"{path} has no [keypoints]")
-    defaults = {"title": "", "source": str(path)}
-    loaded = MarkerSet(**(defaults | content | {"name": Path(path).stem}))
-    _check_set(loaded, path)
-    return loaded
+    for name, width in content.get("measures", {}).items():
+        if type(width) not in (int, float) or not 0 < width < 2:
+            raise MarkersError(f"{path}: {name} is {width!r:.40}; a width in m is needed")
+    for name, others in content.get("aliases", {}).items():
+        if not isinstance(others, list) or not all(isinstance(other, str) for other in others):
+            raise MarkersError(f"{path}: the aliases of {name} have to be a list of names")
 
 
 def _check_set(markers: MarkerSet, path: str) -> None:
@@ -186,8 +216,15 @@ SIMILAR = 0.5  # similarity (difflib ratio) from which a name is offered in an e
 def plain_name(
     name: str,  # Marker name of a recording, e.g. Anna:LASI
 ) -> str:  # e.g. lasi
-    "A marker name in lower case, without the prefix of its system"
+    "A marker name in lower case, without the prefix of its person or system"
     return name.rsplit(":", 1)[-1].strip().lower()
+
+
+def prefix_of(
+    name: str,  # Marker name of a recording, e.g. Anna:LASI
+) -> str:  # e.g. Anna; '' without a prefix
+    "What stands before the name of a marker: a person, or a system"
+    return name.rpartition(":")[0].strip()
 
 
 def match_names(

@@ -20,7 +20,7 @@ from ..atomic import atomic_file
 from ..camera import Camera, in_picture, project, world_to_camera
 from .calibration import miqus_cameras
 from .marker_repair import clean_markers
-from .markers import markers_to_keypoints
+from .markers import markers_to_keypoints, one_person
 from .qtm import read_qtm
 from .recordings import person_in
 from ..files.archives import read_archive, write_archive
@@ -154,11 +154,12 @@ def format_recording(
     clean: bool = True,  # Clean and filter before the rate changes; else frames are only picked
     fps: float | None = None,  # Rate of a recording whose file does not state it, Hz
     up: str | None = None,  # Axis that points up in the file, where the file has it wrong
+    person: str | None = None,  # Prefix of the markers' names, where it shows several people
 ) -> Formatted:  # Files written, and the poses
     "A recording as the thesis's CSV, and as netCDF; ValueError if an option does not fit it"
     if rate is not None and not 0 < rate <= 5000:
         raise ValueError(f"--rate is {rate:g}; a rate in Hz between 0 and 5000 is needed")
-    markers = read_qtm(path, labels, fps, up)
+    markers = one_person(read_qtm(path, labels, fps, up), person, marker_set)
     rate = rate or markers.attrs["fps"] / 2
     markers = _cut(markers, cut_frame, Path(path).name)
     cams = cams or miqus_cameras()

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ..atomic import atomic_file
+from ..inputs import reason, regular_file
 
 # %% ../../nbs/files/220_archives.ipynb #4359cde1
 LARGEST_BYTES = 2**31  # an archive may unpack to, bytes
@@ -226,12 +227,7 @@ def read_pickle(
     except ArchiveError:
         raise
     except Exception as e:  # a damaged pickle can fail in any way
-        raise ArchiveError(f"the pickle in it is damaged or was cut off ({_short(e)})") from None
-
-
-def _short(error: Exception) -> str:
-    "The first words of an error on one line"
-    return " ".join(str(error).split())[:80]
+        raise ArchiveError(f"the pickle in it is damaged or was cut off ({reason(e)})") from e
 
 # %% ../../nbs/files/220_archives.ipynb #7087aa34
 _HEADER_READERS: dict[tuple[int, int], Callable[..., Any]] = {
@@ -288,26 +284,11 @@ def _npz(path: Path) -> dict[str, Any]:
         return {n.removesuffix(".npy"): _npy(z.read(n)) for n in names}
 
 # %% ../../nbs/files/220_archives.ipynb #4ba6d3d9
-_DAMAGE = (  # what zipfile and NumPy raise on files that are damaged or cut off
-    zipfile.BadZipFile,
-    ValueError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    NotImplementedError,
-    MemoryError,
-)
-
-
 def read_archive(
     path: str | Path,  # .npz, .npy, or a bare pickle (.pkl, .bin)
 ) -> dict[str, Any]:  # Names to arrays, or to the dictionaries and lists stored in their place
     "Read an archive of arrays without running anything in it; FileNotFoundError, ArchiveError"
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    if path.is_dir():
-        raise ArchiveError(f"{path} is a folder, not an archive")
+    path = regular_file(path, "archive", error=ArchiveError)
     try:
         return _read_by_kind(path)
     except ArchiveError as e:
@@ -315,8 +296,8 @@ def read_archive(
             f"{path} is refused, nothing of it was run: {e}; "
             "only NumPy arrays and plain containers are read"
         ) from None
-    except _DAMAGE as e:
-        raise ArchiveError(f"{path} is damaged or was cut off ({_short(e)})") from None
+    except Exception as e:  # zipfile, zlib and NumPy fail in many ways on a damaged file
+        raise ArchiveError(f"{path} is damaged or was cut off ({reason(e)})") from e
 
 
 def _read_by_kind(path: Path) -> dict[str, Any]:

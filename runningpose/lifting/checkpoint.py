@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ..atomic import atomic_file
+from ..inputs import reason, regular_file
 from .equivariant import EquivariantTCN
 from .tcn import TCN
 from ..skeleton import skeleton
@@ -90,7 +91,7 @@ def _are_widths(widths: object) -> bool:
     return (
         isinstance(widths, list | tuple)
         and 1 <= len(widths) <= MAX_LAYERS
-        and all(_is_number(w, 1, MAX_FIELD, whole=True) for w in widths)
+        and all(_is_number(w, 1, MAX_FIELD, whole=True) and w % 2 for w in widths)
         and math.prod(widths) <= MAX_FIELD
     )
 
@@ -220,8 +221,7 @@ def existing_lifter(
     if not description.exists():
         raise CheckpointError(f"there is no file {description}, which describes {weights.name}")
     for file in (weights if weights.exists() else new_weights, description):
-        if not file.is_file():
-            raise CheckpointError(f"{file} is no regular file")
+        regular_file(file, "weight file", error=CheckpointError)
     return weights
 
 
@@ -236,8 +236,7 @@ def _read_description(file: Path) -> _Description:
         cfg.widths = tuple(cfg.widths)
         return _Description(cfg, sha256)
     except Exception as e:  # whatever a damaged file leads to
-        reason = str(e) or type(e).__name__
-        raise CheckpointError(f"{file.name} does not describe a lifter ({reason})") from e
+        raise CheckpointError(f"{file.name} does not describe a lifter ({reason(e)})") from e
 
 
 def _check_meaning(cfg: LifterConfig, name: str) -> None:
@@ -287,6 +286,7 @@ def load_checkpoint(
         if not all(torch.isfinite(t).all() for t in stored.values()):
             raise ValueError("some of its weights are no numbers")
     except Exception as e:  # whatever a damaged file leads to
-        reason = (str(e) or type(e).__name__).splitlines()[0]
-        raise CheckpointError(f"{weights.name} does not fit its own description: {reason}") from e
+        raise CheckpointError(
+            f"{weights.name} does not fit its own description: {reason(e)}"
+        ) from e
     return LoadedLifter(net.eval(), cfg)

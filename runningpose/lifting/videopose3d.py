@@ -20,6 +20,7 @@ import xarray as xr
 from torch import nn
 
 from ..camera import Camera, undistort
+from ..inputs import MissingFile, reason, regular_file
 from .body import HALPE, stature_of
 from .checkpoint import CheckpointError
 from .root_path import root_path
@@ -56,18 +57,19 @@ def read_bin(
     path: str | Path,  # .bin file
 ) -> dict[str, Any]:  # What is in it: tensors and plain values
     "Read a file of `torch.save` without running what is in it; CheckpointError for anything else"
-    path = Path(path)
-    if not path.exists():
-        raise CheckpointError(f"there is no file {path}")
+    try:
+        path = regular_file(path, "weight file", error=CheckpointError)
+    except MissingFile as e:
+        raise CheckpointError(str(e)) from None
     try:
         with torch.serialization.safe_globals(_safe_constructors()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:
         needs_code = isinstance(e, pickle.UnpicklingError)
-        reason = "it would have to run code" if needs_code else str(e).splitlines()[0][:90]
+        why = "it would have to run code" if needs_code else reason(e)
         raise CheckpointError(
-            f"{path.name} is damaged or holds more than weights, and is not read ({reason})"
-        ) from None
+            f"{path.name} is damaged or holds more than weights, and is not read ({why})"
+        ) from e
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{path.name} holds a {type(content).__name__}, "
@@ -108,11 +110,10 @@ def tcn_from(
         widths = [weights[name].shape[2] for name in convolutions]
         net = TCN(n_in, weights["shrink.weight"].shape[0], widths, channels, causal=causal)
         net.load_state_dict(weights)
-    except (KeyError, RuntimeError, IndexError, ValueError) as e:
+    except Exception as e:
         raise CheckpointError(
-            "these weights are not those of a dilated temporal convolution network "
-            f"({str(e).splitlines()[0]})"
-        ) from None
+            f"these weights are not those of a dilated temporal convolution network ({reason(e)})"
+        ) from e
     return net.eval()
 
 

@@ -18,7 +18,7 @@ from ..atomic import check_folder
 from ..data.thesis_2d_files import save_detections
 from ..failures import sentence
 from ..pose2d.backend import infer_video
-from ..pose2d.importers import from_detectron_npz
+from ..pose2d.detection_archive import from_detectron_npz
 from ..poses import load_poses, save_poses
 
 # %% ../../nbs/pipeline/630_keypoint_folder.ipynb #3571855e

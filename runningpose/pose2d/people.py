@@ -8,7 +8,7 @@ __all__ = ['DUPLICATE_DISTANCE', 'MIN_SCORE', 'START_SCORE', 'FARTHEST', 'POSITI
            'END_S', 'JOIN_COST', 'MIN_TRACK_S', 'MIN_CONFIDENT_SHARE', 'People', 'FrameDetections', 'people_from',
            'mirrored', 'box_heights', 'box_areas', 'intersection_areas', 'box_overlap', 'walking_figure',
            'SyntheticPeople', 'synthetic_people', 'pose_distance', 'distinct', 'trunk_centres', 'TrackMotion',
-           'motion_at', 'link_people']
+           'motion_at', 'link_people', 'continued_tracks']
 
 # %% ../../nbs/pose2d/400_people.ipynb #21297adf
 from collections.abc import Iterable
@@ -507,3 +507,16 @@ def link_people(
     for number, rows in enumerate(order):
         numbers[rows] = number
     return numbers
+
+# %% ../../nbs/pose2d/400_people.ipynb #c0971002
+def continued_tracks(
+    people: People,  # All detections
+    numbers: np.ndarray,  # A tracker's number of the person of every detection, shape (N,)
+) -> np.ndarray:  # Numbers from 0 on, in the order of the tracker's, shape (N,)
+    "The numbers of a tracker, with those joined that continue one another"
+    tracks = [np.flatnonzero(numbers == n).tolist() for n in np.unique(numbers[numbers >= 0])]
+    joined = sorted(_joined(people, tracks), key=lambda rows: numbers[rows].min())
+    out = np.full(len(people), -1)
+    for number, rows in enumerate(joined):
+        out[rows] = number
+    return out
