@@ -16,7 +16,8 @@ import numpy as np
 import xarray as xr
 
 from ..files.weights import WeightsError, sha256
-from .people import FrameDetections, link_people, people_from
+from .linking import link_people
+from .people import FrameDetections, people_from
 from .selection import choose_person, parse_select, person_poses
 from ..video.reader import Clip
 

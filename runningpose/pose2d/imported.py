@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..inputs import FormatError, parsing
-from .people import People, continued_tracks, link_people, people_from
+from .linking import continued_tracks, link_people
+from .people import People, people_from
 from .selection import choose_person, person_poses
 from ..poses import pose_arrays
 from ..skeleton import SKELETONS, convert

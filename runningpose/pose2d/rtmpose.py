@@ -18,7 +18,8 @@ import numpy as np
 import xarray as xr
 
 from ..files.weights import WeightsError, sha256
-from .people import link_people, people_from
+from .linking import link_people
+from .people import people_from
 from .selection import choose_person, parse_select, person_poses
 from ..video.reader import Clip
 

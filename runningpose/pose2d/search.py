@@ -31,7 +31,8 @@ from runningpose.pose2d.identity import (
     times_near,
     track_over_time,
 )
-from .people import People, box_heights, link_people, people_from
+from .linking import link_people
+from .people import People, box_heights, people_from
 from .selection import Choice, Selection, choose_person, parse_select
 from runningpose.pose2d.tiles import (
     STATURE_RADII,

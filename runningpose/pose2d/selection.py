@@ -14,15 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from .linking import COAST_S, motion_at, trunk_centres
 from runningpose.pose2d.people import (
-    COAST_S,
     People,
     box_areas,
     box_heights,
     box_overlap,
     intersection_areas,
-    motion_at,
-    trunk_centres,
 )
 from ..poses import poses_dataset
 from ..skeleton import convert
