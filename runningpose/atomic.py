@@ -272,15 +272,17 @@ def check_out(
     return out
 
 
-def _refuse_other_files(out: Path, own_names: Collection[str]) -> None:
-    entries = sorted(out.iterdir())
+def _refuse_other_files(out: Path, own_names: Collection[str], folder: Path | None = None) -> None:
+    "OutputError if the folder, which is or was called `out`, is no result of ours and not empty"
+    folder = folder or out
+    entries = sorted(p for p in folder.iterdir() if not is_temporary(p))
     other = [printable(p.name) for p in entries if p.name not in own_names or not is_regular(p)]
     if other:
         raise OutputError(
             f"{out} holds other files ({', '.join(other[:3])}); "
             "name a new folder, or one with earlier results only"
         )
-    if entries and read_record(out) is None:
+    if entries and read_record(folder) is None:
         raise OutputError(
             f"{out} holds files with our names, but no {RECORD} that says that this version of "
             "RunningPose wrote them; name a new folder, or remove this one"
@@ -352,19 +354,31 @@ def _new_folder(out: Path) -> Path:
     return part
 
 
-def _take_place(part: Path, out: Path) -> None:
+def _take_place(part: Path, out: Path, own_names: Collection[str]) -> None:
     "Rename the finished folder to its name, and remove the one that had it"
     old = _beside(out, ".old")
     try:
         if out.exists():
             out.rename(old)
+            _refuse_other_files(out, own_names, old)  # somebody may have put a file there
         part.rename(out)
-    except BaseException:
+    except BaseException as e:
         if old.exists() and not out.exists():
             old.rename(out)
+        if isinstance(e, OutputError):
+            part.rename(kept := _free_name(out))
+            raise OutputError(f"{e}; the result was written to {kept}") from e
         raise
     if old.exists():
         _remove(old, out)
+
+
+def _free_name(out: Path) -> Path:
+    "A name beside a folder that is not taken"
+    number = 2
+    while os.path.lexists(path := out.with_name(f"{short_name(out.name)}_{number}")):
+        number += 1
+    return path
 
 
 def _make_parents(folder: Path) -> list[Path]:
@@ -385,7 +399,7 @@ def finished_folder(
     part = _new_folder(out)
     try:
         yield part
-        _take_place(part, out)
+        _take_place(part, out, own_names)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         with suppress(OSError):  # somebody else may have put something there

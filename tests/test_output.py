@@ -251,6 +251,7 @@ def write_result(video, out, options):
         options=batch.make_options(**options).given(),
         warnings=["one", "two"],
         key_facts=dict(gait="walk" if "walk" in name else "run"),
+        filmed=dict(time_in_doubt=True, suggested_real_fps=240.0) if "slow" in name else {},
     )
     with finished_folder(out, RESULT_FILES) as folder:
         numbers = "metric,side,value\nspeed,both,3.1\nflight_time,both,-0.07\ncadence,both,\n"
@@ -355,7 +356,7 @@ def test_a_batch_overwrites_only_its_own_files(tmp_path, quick, name):
 def test_names_are_inert_in_table_and_index(tmp_path, quick):
     "HTML, quotes, lines, formulas; and no number that the report does not give"
     names = ["<img src=x>.mp4", "\"quoted\", 'too'.mp4", "two\nlines.mp4", "=1+1 KeyError.mp4"]
-    names += ["walk.mp4", "-2+3.mp4"]
+    names += ["walk.mp4", "-2+3.mp4", "slow.mp4"]
     try:
         films(tmp_path / "in", *names)
     except OSError:
@@ -366,6 +367,7 @@ def test_names_are_inert_in_table_and_index(tmp_path, quick):
     assert "<td>2</td>" in page and "−0.07" in page  # warnings; a run's negative flight is shown
     walk = next(line for line in page.split("<tr>") if "walk.mp4" in line)
     assert "−0.07" not in walk  # the report of a walk gives double support instead
+    assert page.count("time in doubt: try --real-fps 240") == 1
     back = pd.read_csv(tmp_path / "out" / "summary.csv")
     assert len(back) == len(table) == len(names)
     assert back.cadence.isna().all()

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BATCH_MARK', 'SUMMARY_MARK', 'BATCH_FILES', 'HEAD_BYTES', 'MAX_NAME_BYTES', 'SUMMARY_METRICS', 'FORMULA_STARTS',
            'INDEX_PAGE', 'FAILURE_NOTE', 'SCHEDULER_TIMEOUT_S', 'is_marked', 'check_batch_folder', 'find_videos',
-           'folder_name', 'result_folders', 'is_done', 'BatchJob', 'summary_row', 'earlier_row', 'failed_row',
-           'run_one', 'inert', 'summary_table', 'index_cells', 'write_summary', 'log_failure', 'run_on_cluster',
-           'lost_error', 'run_here', 'note_text', 'run_batch', 'write_outcome']
+           'folder_name', 'result_folders', 'is_done', 'BatchJob', 'summary_row', 'time_note', 'earlier_row',
+           'failed_row', 'run_one', 'inert', 'summary_table', 'index_cells', 'write_summary', 'log_failure',
+           'run_on_cluster', 'lost_error', 'run_here', 'note_text', 'run_batch', 'write_outcome']
 
 # %% ../../nbs/pipeline/660_batch.ipynb #2c57d64c
 import json
@@ -178,7 +178,19 @@ def summary_row(
     numbers = {name: float(value.get(name, float("nan"))) for name in SUMMARY_METRICS}
     if gait == "walk":  # the report gives double support instead
         numbers["flight_time"] = float("nan")
-    return dict(gait=gait, warnings=len(record["warnings"])) | numbers
+    warnings = len(record["warnings"])
+    return dict(gait=gait, warnings=warnings, note=time_note(record)) | numbers
+
+
+def time_note(
+    record: dict[str, Any],  # Content of run.json
+) -> str:  # Empty when nothing speaks against the clip's times
+    "What must stand beside every number of a clip whose speed of playing is in doubt"
+    filmed = record.get("filmed", {})
+    if not filmed.get("time_in_doubt"):
+        return ""
+    rate = filmed.get("suggested_real_fps")
+    return f"time in doubt: try --real-fps {rate:g}" if rate else "time in doubt: see the report"
 
 
 def earlier_row(
@@ -264,8 +276,9 @@ def index_cells(
         return [
             f"<td>{name}</td><td colspan={len(columns) + 2}>{escape(printable(row.error))}</td>"
         ]
+    note = f"<br><small>{escape(row.note)}</small>" if row.note else ""
     report = quote(f"{printable(Path(row.folder).name)}/report.html")
-    head = f'<td><a href="{report}">{name}</a></td><td>{format_name(row.gait)}</td>'
+    head = f'<td><a href="{report}">{name}</a>{note}</td><td>{format_name(row.gait)}</td>'
     return [
         head,
         *(f"<td>{format_number(row[c])}</td>" for c in columns),
