@@ -232,7 +232,7 @@ def triples(
             " keypoints with x, y and confidence are known"
         )
     points = numbers.reshape(-1, 3)
-    points[~np.isfinite(points).all(1)] = np.nan
+    points[~np.isfinite(points).all(1) | (points[:, :2] == 0).all(1)] = np.nan
     return points
 
 
