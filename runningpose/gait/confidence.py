@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MIN_CONFIDENCE', 'FULL_TIMING_FPS', 'OBLIQUE_SINE', 'MAX_ANGLE_SD_DEG', 'MAX_VARIATION', 'MIN_COMPARED_STEPS',
-           'STEP_TIMES', 'Conditions', 'is_assumed', 'level_factor', 'conditions_of', 'penalties', 'scatter_factor',
-           'odd_steps']
+           'SHORTEST_RUNNING_STRIDE_S', 'STEP_TIMES', 'Conditions', 'is_assumed', 'level_factor', 'conditions_of',
+           'penalties', 'scatter_factor', 'odd_steps']
 
 # %% ../../nbs/gait/493_confidence.ipynb #af9aa64c
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from .catalogue import CATALOGUE
+from .events import SPRINT_STEP_S
 from .foot_signals import has_foot_points
 
 # %% ../../nbs/gait/493_confidence.ipynb #96a7fb4a
@@ -124,11 +125,13 @@ def scatter_factor(
 
 # %% ../../nbs/gait/493_confidence.ipynb #d7dcefc0
 MIN_COMPARED_STEPS = 3  # steps of a side, from which on they are compared with each other
+SHORTEST_RUNNING_STRIDE_S = 2 * SPRINT_STEP_S / 1.05  # s; what is faster by 5 % is a sprint
 STEP_TIMES = ("stride_time", "step_time", "contact_time", "flight_time", "swing_time")
 
 
 def odd_steps(
     steps: pd.DataFrame,  # Table of `step_measures`
+    gait: str | None = None,  # What `gait_events` calls it
 ) -> pd.Series:  # True for a step that is left out of the means
     "Steps that are unlike the others of their side, and those that no body can take"
 
@@ -143,4 +146,6 @@ def odd_steps(
     for name in STEP_TIMES:
         low, high = CATALOGUE[name].possible
         odd |= (steps[name] < low) | (steps[name] > high)
+    if gait in ("run", "walk"):
+        odd |= steps.stride_time < SHORTEST_RUNNING_STRIDE_S
     return odd

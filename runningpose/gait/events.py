@@ -24,7 +24,7 @@ from .foot_signals import FineFoot, Unseen, continuous_runs, foot_signals
 from .segments import pieces
 
 # %% ../../nbs/gait/487_events.ipynb #c011
-SHORTEST_CONTACT_S, LONGEST_CONTACT_S = 0.03, 1.2  # s; what is shorter or longer is no contact
+SHORTEST_CONTACT_S, LONGEST_CONTACT_S = 0.06, 1.2  # s; what is shorter or longer is no contact
 FULL_CONFIDENCE_FPS = 25  # Hz, below which confidence falls
 DOUBT_S = 0.12  # s of spread between landmarks at which confidence would reach 0
 MIN_AGREEMENT = 0.2  # factor of the confidence where landmarks disagree entirely

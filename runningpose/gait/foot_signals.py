@@ -15,7 +15,7 @@ import xarray as xr
 from scipy.interpolate import CubicSpline
 from scipy.signal import find_peaks
 
-from .angles import joint_angles
+from .angles import leg_flexion
 from .directions import heading, up_axis
 from ..poses import points
 from ..signals import smooth_track
@@ -76,7 +76,7 @@ def foot_signals(
         for name, point in (("heel", heel), ("ankle", ankle), ("toe", toe))
     }
     heights = dict(heel_z=heel @ up, toe_z=toe @ up, hip_z=pelvis @ up)
-    knee = joint_angles(pose3d)[f"{side}_knee_flexion"].values
+    knee = leg_flexion(pose3d, side)["knee_flexion"]
     return FootSignals(ahead | heights | dict(knee=knee), confidence.values)
 
 # %% ../../nbs/gait/484_foot_signals.ipynb #85723db9

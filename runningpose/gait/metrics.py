@@ -116,7 +116,7 @@ def metric_row(
     factors = reasons_of(metric, values, scene.conditions, scene.has_bands)
     confidence = float(np.prod(list(factors.values())))
     value = mean_of_sides(metric, kept)
-    reason = impossible_reason(metric, value)
+    reason = impossible_reason(metric, value, scene.gait)
     if not reason and confidence < MIN_CONFIDENCE:
         reason = low_confidence_reason(metric, factors)
     sd = values.std() if len(values) > 1 else np.nan
@@ -140,7 +140,7 @@ def segment_table(
     rows = []
     for number, part in enumerate(stretches_of(pose3d, events), start=1):
         own = steps[steps.segment == number]
-        cadence = CATALOGUE["cadence"].mean(own.cadence[~odd_steps(own)].dropna())
+        cadence = CATALOGUE["cadence"].mean(own.cadence[~odd_steps(own, part.gait)].dropna())
         rows.append(
             dict(
                 segment=number,
@@ -176,7 +176,7 @@ def scene_of(
     flight = steps.flight_time.dropna()
     flies = not len(flight) or bool((flight > 0).any())
     gait = segments.gait[main]
-    return Scene(steps, odd_steps(steps), replace(conditions, flight=flies), gait)
+    return Scene(steps, odd_steps(steps, gait), replace(conditions, flight=flies), gait)
 
 
 def gait_metrics(

@@ -10,7 +10,7 @@ __all__ = ['FACTOR_SENTENCES', 'GAIT_SENTENCES', 'DECISIVE_FACTOR', 'sentence', 
 import pandas as pd
 
 from .catalogue import Metric
-from .confidence import Conditions
+from .confidence import SHORTEST_RUNNING_STRIDE_S, Conditions
 
 # %% ../../nbs/gait/494_reasons.ipynb #0ea50006
 FACTOR_SENTENCES = {
@@ -96,15 +96,19 @@ def why_not(
     if kept[metric.name].notna().any():
         return ""
     if steps[metric.name].notna().any():
-        return "All steps that show it are unlike the others and were left out."
+        return "All steps that show it were left out: unlike the others, or too short for the gait."
     return unseen_reason(steps, side)
 
 
 def impossible_reason(
     metric: Metric,
     value: float,
+    gait: str | None = None,  # What `gait_events` calls it
 ) -> str:  # Empty for a possible value
-    "What a body cannot do"
+    "What a body cannot do, or not in this gait"
+    sprints = metric.name == "cadence" and value > 120 / SHORTEST_RUNNING_STRIDE_S
+    if sprints and metric.is_possible(value) and gait in ("run", "walk"):
+        return f"{value:.3g} steps/min are a sprint, and too few strikes in turn show one."
     if metric.is_possible(value):
         return ""
     unit = "" if metric.unit == "1" else f" {metric.unit}"
