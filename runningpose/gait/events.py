@@ -6,9 +6,9 @@
 __all__ = ['SHORTEST_CONTACT_S', 'LONGEST_CONTACT_S', 'FULL_CONFIDENCE_FPS', 'DOUBT_S', 'MIN_AGREEMENT', 'MIN_SEEN',
            'MIN_UNSEEN_S', 'EVENT_COLUMNS', 'WALKING_DUTY_FACTOR', 'SPRINT_STEP_S', 'MIN_SPRINT_STEPS',
            'MIN_GAIT_STRIDES', 'CLEAR_DUTY_DIFFERENCE', 'OUT_OF_TURN', 'GaitEvent', 'agreement', 'contact_confidence',
-           'FootEvents', 'unseen_spans', 'foot_events', 'duty_factor', 'running_events', 'is_walking', 'stride_duty',
-           'GaitSpan', 'gait_spans', 'name_gait', 'doubt_out_of_turn', 'span_events', 'piece_events', 'gait_events',
-           'gait_length']
+           'saw_both_ends', 'FootEvents', 'unseen_spans', 'foot_events', 'duty_factor', 'running_events', 'is_walking',
+           'StrideDuty', 'stride_duty', 'GaitSpan', 'span_of_part', 'gait_changes', 'gait_spans', 'name_gait',
+           'doubt_out_of_turn', 'span_events', 'piece_events', 'gait_events', 'gait_length']
 
 # %% ../../nbs/gait/487_events.ipynb #c003
 from itertools import pairwise
@@ -28,7 +28,7 @@ SHORTEST_CONTACT_S, LONGEST_CONTACT_S = 0.06, 1.2  # s; what is shorter or longe
 FULL_CONFIDENCE_FPS = 25  # Hz, below which confidence falls
 DOUBT_S = 0.12  # s of spread between landmarks at which confidence would reach 0
 MIN_AGREEMENT = 0.2  # factor of the confidence where landmarks disagree entirely
-MIN_SEEN = 0.1  # mean confidence of a foot, below which it was not seen
+MIN_SEEN = 0.1  # confidence of a foot, below which it was not seen
 MIN_UNSEEN_S = 0.3  # s; a shorter span without sight of a foot hides no contact
 
 
@@ -55,6 +55,16 @@ def contact_confidence(
     "How well the foot was seen around a contact"
     near = (time >= contact.strike - 0.05) & (time <= contact.toe_off + 0.05)
     return float(confidence[near].mean()) * min(1.0, (fps / FULL_CONFIDENCE_FPS) ** 0.5)
+
+
+def saw_both_ends(
+    contact: Contact,
+    time: np.ndarray,  # Times of the frames, s, shape (T,)
+    confidence: np.ndarray,  # Of the foot's keypoints, 0..1, shape (T,)
+) -> bool:
+    "Whether the foot was seen when it landed and when it left"
+    ends = [abs(time - moment) <= 0.05 for moment in (contact.strike, contact.toe_off)]
+    return all(near.any() and confidence[near].mean() >= MIN_SEEN for near in ends)
 
 
 class FootEvents(NamedTuple):
@@ -95,7 +105,7 @@ def foot_events(
             if not SHORTEST_CONTACT_S < contact.toe_off - contact.strike < LONGEST_CONTACT_S:
                 continue  # one of them is missing, or they are no contact
             seen = contact_confidence(contact, time, confidence, foot.fps)
-            if not seen >= MIN_SEEN:
+            if not saw_both_ends(contact, time, confidence):
                 unseen.append(Unseen(side, float(contact.strike), float(contact.toe_off)))
                 continue  # nobody saw it: the lifter made it up
             strike = seen * agreement(contact.strike_sd)
@@ -143,16 +153,22 @@ def is_walking(
     return bool(duty and np.mean([*duty, duty[0]]) > WALKING_DUTY_FACTOR)
 
 
+class StrideDuty(NamedTuple):
+    start: float  # s
+    end: float  # s
+    duty: float  # Share of the stride on the ground
+
+
 def stride_duty(
     feet: list[list[GaitEvent]],  # What `running_events` gives
-) -> list[tuple[float, float]]:  # Time of the strike (s) and duty factor, in order of time
+) -> list[StrideDuty]:  # In order of time
     "The duty factor of every stride of both feet"
     strides = []
     for events in feet:
         contacts = zip(events[::2], events[1::2], strict=True)  # strike and toe-off in turn
         for (strike, toe_off), (following, _) in pairwise(contacts):
             duty = (toe_off.time - strike.time) / (following.time - strike.time)
-            strides.append((strike.time, duty))
+            strides.append(StrideDuty(strike.time, following.time, duty))
     return sorted(strides)
 
 
@@ -164,6 +180,32 @@ class GaitSpan(NamedTuple):
     walking: bool
 
 
+def span_of_part(
+    strides: list[StrideDuty],  # Of one gait, in order of time
+    walking: bool,
+) -> GaitSpan:
+    "From the first to the last stride that is like the others of its gait"
+    typical = float(np.median([s.duty for s in strides]))
+    alike = [s for s in strides if abs(s.duty - typical) < CLEAR_DUTY_DIFFERENCE] or strides
+    return GaitSpan(alike[0].start, alike[-1].end, walking)
+
+
+def gait_changes(
+    strides: list[StrideDuty],  # What `stride_duty` gives
+) -> list[GaitSpan]:  # In order of time; empty where the gait does not change
+    "Where four or more strides on end are walked and others run"
+    if len(strides) < 2 * MIN_GAIT_STRIDES:
+        return []
+    duty = median_filter([s.duty for s in strides], MIN_GAIT_STRIDES + 1, mode="nearest")
+    walks = duty > WALKING_DUTY_FACTOR
+    parts = np.split(np.arange(len(walks)), np.flatnonzero(np.diff(walks)) + 1)
+    typical = [float(np.median(duty[part])) for part in parts]
+    clear = all(abs(a - b) > CLEAR_DUTY_DIFFERENCE for a, b in pairwise(typical))
+    if len(parts) < 2 or not clear or min(map(len, parts)) < MIN_GAIT_STRIDES:
+        return []
+    return [span_of_part([strides[i] for i in part], bool(walks[part[0]])) for part in parts]
+
+
 def gait_spans(
     pose3d: xr.Dataset,  # 3D poses of one segment, m
     cutoff: float,  # Low-pass, Hz
@@ -171,21 +213,14 @@ def gait_spans(
     "Where the person walks and where she runs"
     start, end = (float(t) for t in pose3d.time.values[[0, -1]])
     feet = running_events(pose3d, cutoff)
-    strides = stride_duty(feet)
-    if len(strides) >= 2 * MIN_GAIT_STRIDES:
-        time, duty = np.array(strides).T
-        duty = median_filter(duty, MIN_GAIT_STRIDES + 1, mode="nearest")
-        walks = duty > WALKING_DUTY_FACTOR
-        parts = np.split(np.arange(len(walks)), np.flatnonzero(np.diff(walks)) + 1)
-        typical = [float(np.median(duty[part])) for part in parts]
-        clear = all(abs(a - b) > CLEAR_DUTY_DIFFERENCE for a, b in pairwise(typical))
-        if len(parts) > 1 and clear and min(map(len, parts)) >= MIN_GAIT_STRIDES:
-            cuts = [(time[part[0] - 1] + time[part[0]]) / 2 for part in parts[1:]]
-            edges = pairwise([start, *map(float, cuts), end])
-            return [
-                GaitSpan(*edge, bool(walks[p[0]])) for edge, p in zip(edges, parts, strict=True)
-            ]
-    return [GaitSpan(start, end, is_walking(feet))]
+    if not (spans := gait_changes(stride_duty(feet))):
+        return [GaitSpan(start, end, is_walking(feet))]
+    spans[0], spans[-1] = spans[0]._replace(start=start), spans[-1]._replace(end=end)
+    for i, (one, other) in enumerate(pairwise(spans)):
+        if one.end > other.start:  # strides of the two feet overlap
+            middle = (one.end + other.start) / 2
+            spans[i], spans[i + 1] = one._replace(end=middle), other._replace(start=middle)
+    return spans
 
 
 def name_gait(
