@@ -75,6 +75,7 @@ def runningpose(
     treadmill: bool = False,  # The runner is on a treadmill; detected when not given
     speed: float = None,  # Known speed of the run or the belt, m/s
     distance: float = None,  # Known distance from the first to the last frame, m
+    incline: float = None,  # Slope of the ground or the belt, degrees, uphill positive
     checkpoint: str = None,  # Another lifter
     camera: str = None,  # Live instead: number of a camera, address of a stream, or a video
     scheduler: str = None,  # Address of a Dask scheduler that many videos are sent to
@@ -99,6 +100,7 @@ def runningpose(
         treadmill=treadmill or None,
         speed=speed,
         distance=distance,
+        incline=incline,
         checkpoint=checkpoint,
     )
     if len(videos) > 1 or Path(videos[0]).is_dir() or scheduler:

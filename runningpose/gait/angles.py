@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ANGLE_CONVENTIONS', 'CAMERA_FRAME', 'BodyAxes', 'body_axes', 'side_points', 'arcsin_deg', 'leg_flexion',
            'elbow_flexion', 'segment_angles', 'central_angles', 'head_point', 'run_direction', 'side_angles',
-           'joint_angles', 'subtract_standing']
+           'angles_along_run', 'joint_angles', 'subtract_standing']
 
 # %% ../../nbs/gait/482_angles.ipynb #c003
 import warnings
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .world import LEVEL_CAMERA_UP, WORLD_UP, heading
+from .directions import LEVEL_CAMERA_UP, WORLD_UP, heading, turned_towards
+from .segments import by_piece
 from ..geometry import dot, perpendicular, signed_angle, unit
 from ..poses import PoseError, check_coordinates, points
 
@@ -34,6 +35,8 @@ def body_axes(
     names = ("mid_hip", "mid_shoulder", "left_hip", "right_hip")
     mid_hip, mid_shoulder, left_hip, right_hip = points(pose3d, *names).astype(float)
     up = np.array(WORLD_UP if pose3d.attrs["frame"] == "world" else LEVEL_CAMERA_UP)
+    if (incline := pose3d.attrs.get("incline_deg", 0.0)) and pose3d.attrs["frame"] == "world":
+        up = turned_towards(up, np.array([1.0, 0, 0]), incline)
     return BodyAxes(unit(left_hip - right_hip), unit(mid_shoulder - mid_hip), up)
 
 # %% ../../nbs/gait/482_angles.ipynb #c011
@@ -90,7 +93,8 @@ def segment_angles(
     body = body_axes(pose3d)
     names = ("hip", "knee", "ankle", "heel", "big_toe", "shoulder", "elbow")
     hip, knee, ankle, heel, toe, shoulder, elbow = side_points(pose3d, side, *names)
-    across = np.cross(body.up, forward)
+    across = unit(np.cross(body.up, forward))
+    forward = np.cross(across, body.up)  # horizontal, also on a slope
     down, right, ahead = (np.broadcast_to(v, hip.shape) for v in (-body.up, -across, forward))
     thigh = knee - hip
     chest = unit(np.cross(body.left, body.trunk))
@@ -110,6 +114,7 @@ def central_angles(
 ) -> dict[str, np.ndarray]:  # Degrees, shape (T,) each
     "Trunk and pelvis against the vertical and the run, neck against the trunk"
     left, trunk, vertical = body_axes(pose3d)
+    forward = unit(np.cross(np.cross(vertical, forward), vertical))  # horizontal, on a slope too
     up, across, backward = (
         np.broadcast_to(v, left.shape) for v in (vertical, np.cross(vertical, forward), -forward)
     )
@@ -196,20 +201,27 @@ def side_angles(
     )
 
 
-def joint_angles(
-    pose3d: xr.Dataset,  # 3D poses in the world frame (or camera frame of a level camera), m
-    level_camera: bool = False,  # The camera is known to be level: no warning for its frame
-) -> pd.DataFrame:  # Degrees; one column per angle, index time (s); NaN where a point is missing
-    "Joint angles of every frame; ValueError for 2D poses, UserWarning for the camera frame"
-    check_coordinates(pose3d, 3, "pose3d", "joint_angles(pose3d)")
-    in_world = pose3d.attrs["frame"] == "world"
-    if not in_world and not level_camera:
-        warnings.warn(CAMERA_FRAME, stacklevel=2)
+def angles_along_run(
+    pose3d: xr.Dataset,  # 3D poses of one segment, m
+) -> pd.DataFrame:  # Degrees, index time (s)
+    "Joint angles with one direction of the run"
     forward = run_direction(pose3d)
     sides = {side: side_angles(pose3d, side, forward) for side in ("right", "left")}
     columns = {f"{side}_{name}": sides[side][name] for name in sides["right"] for side in sides}
     columns |= central_angles(pose3d, forward)
-    angles = pd.DataFrame(columns, index=pd.Index(pose3d.time.values, name="time"))
+    return pd.DataFrame(columns, index=pd.Index(pose3d.time.values, name="time"))
+
+
+def joint_angles(
+    pose3d: xr.Dataset,  # 3D poses in the world frame (or camera frame of a level camera), m
+    level_camera: bool = False,  # The camera is known to be level: no warning for its frame
+) -> pd.DataFrame:  # Degrees; one column per angle, index time (s); NaN where a point is missing
+    "Joint angles, each segment along its own run; ValueError for 2D, UserWarning for camera poses"
+    check_coordinates(pose3d, 3, "pose3d", "joint_angles(pose3d)")
+    in_world = pose3d.attrs["frame"] == "world"
+    if not in_world and not level_camera:
+        warnings.warn(CAMERA_FRAME, stacklevel=2)
+    angles = by_piece(pose3d, angles_along_run)
     vertical = (
         "z of the world" if in_world else "minus y of the camera: right only for a level camera"
     )

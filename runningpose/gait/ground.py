@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CONTACT_WEIGHT', 'SHIFT_ACCELERATION_SD', 'TRUNK_MASS', 'HEAD_MASS', 'LIMB_MASSES', 'PLAUSIBLE_FALL', 'MIN_FLIGHTS',
-           'MAX_SCALE_DIFFERENCE', 'mid_stance', 'steadying_shift', 'slip', 'lock_to_ground', 'rescale',
-           'scale_from_speed', 'scale_from_distance', 'centre_of_mass', 'FreeFall', 'free_fall', 'fall_warning',
-           'check_speed_and_distance', 'Grounded', 'fix_scale', 'fix_scale_and_path']
+           'MAX_BELT_TURN_DEG', 'MAX_SCALE_DIFFERENCE', 'mid_stance', 'steadying_shift', 'slip', 'lock_to_ground',
+           'rescale', 'scale_from_speed', 'scale_from_distance', 'centre_of_mass', 'FreeFall', 'free_fall',
+           'fall_warning', 'check_speed_and_distance', 'Grounded', 'fix_scale', 'fix_scale_and_path']
 
 # %% ../../nbs/gait/492_ground.ipynb #cef04aa1
 from collections.abc import Sequence
@@ -18,8 +18,9 @@ import xarray as xr
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from .steps import contact_speeds, step_table
-from .world import up_axis
+from .directions import up_axis
+from .segments import segments_of
+from .steps import speeds_of, step_table
 from ..geometry import GRAVITY
 from ..poses import check_coordinates, like, points, pose_arrays
 
@@ -139,7 +140,7 @@ def scale_from_speed(
     speed: float,  # Known speed of the run or the belt, m/s
 ) -> float:  # What to multiply lengths by
     "Known speed over the one that the standing feet show; ValueError without a contact"
-    shown = contact_speeds(pose3d, step_table(events)).median()
+    shown = speeds_of(pose3d, events).median()
     if not shown > 0:
         raise ValueError("no contact of a foot was found: the speed cannot give the scale")
     return float(speed / shown)
@@ -149,7 +150,12 @@ def scale_from_distance(
     pose3d: xr.Dataset,  # 3D poses, world frame, m
     distance: float,  # What the runner covers between the first and the last frame, m
 ) -> float:  # What to multiply lengths by
-    "Known distance over the one that the path has; ValueError for a runner in place"
+    "Known distance over the one that the path has; ValueError for a runner in place or who turns"
+    if len(segments_of(pose3d)) > 1:
+        raise ValueError(
+            "the runner turns or stands still in this clip: a distance cannot give the scale (cut "
+            "the clip with --start and --end, or give the speed)"
+        )
     x = points(pose3d, "mid_hip")[0][:, 0].astype(float)
     time, seen = pose3d.time.values, ~np.isnan(x)
     enough = seen.sum() > 2
@@ -250,6 +256,7 @@ def fall_warning(
     )
 
 # %% ../../nbs/gait/492_ground.ipynb #5f5bc9d4
+MAX_BELT_TURN_DEG = 20  # between segments, up to which a belt runs along x for all of them
 MAX_SCALE_DIFFERENCE = 0.08  # share by which two scales may differ before it is reported
 
 
@@ -308,8 +315,9 @@ def fix_scale_and_path(
     check_speed_and_distance(speed, distance)
     pose3d, messages = fix_scale(pose3d, events, speed, distance)
     on_belt = pose3d.attrs.get("treadmill") and not follows
-    belt = contact_speeds(pose3d, step_table(events)).median() if on_belt else 0.0
-    if belt == belt:  # a belt whose speed no contact shows leaves the path as it is
+    belt = speeds_of(pose3d, events).median() if on_belt else 0.0
+    turns = any(abs(s.heading_deg) > MAX_BELT_TURN_DEG for s in segments_of(pose3d))
+    if belt == belt and not (on_belt and turns):  # a belt must run along x with a known speed
         ground_speed = float(speed or belt) if belt > 0 else 0.0
         pose3d = lock_to_ground(pose3d, events, ground_speed, None if follows else 0.1)
     if follows:

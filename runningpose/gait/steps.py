@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['CONTACT_COLUMNS', 'MAX_STRIDE', 'MAX_DISTANCE', 'LONGEST_STRIDE_S', 'STANCE_SPEED_QUANTILE', 'LEG_PER_STATURE',
-           'ContactRow', 'event_times', 'contacts_of', 'step_table', 'contact_speeds', 'GaitClip', 'Step']
+           'ContactRow', 'event_times', 'contacts_of', 'step_table', 'GaitStretch', 'stretches_of', 'contact_speeds',
+           'speeds_of', 'GaitClip', 'Step']
 
 # %% ../../nbs/gait/488_steps.ipynb #031c3abf
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +18,9 @@ import pandas as pd
 import xarray as xr
 
 from ..checks import check_table
-from .world import heading, up_axis
+from .directions import heading, up_axis
+from .foot_signals import Unseen
+from .segments import pieces
 from ..poses import points
 
 # %% ../../nbs/gait/488_steps.ipynb #cffb4bd4
@@ -49,11 +53,18 @@ def contacts_of(
     events: pd.DataFrame,  # Table of `gait_events`
     side: str,  # 'left' or 'right'
 ) -> list[ContactRow]:
-    "The contacts of one foot"
+    "The contacts of one foot; what a span without sight of a foot interrupts is missing"
     strikes, toe_offs = (event_times(events, side, kind) for kind in ("foot_strike", "toe_off"))
-    others = event_times(events, "left" if side == "right" else "right", "foot_strike")
-    usual = np.median(np.diff(strikes)) if len(strikes) > 1 else LONGEST_STRIDE_S
+    other = "left" if side == "right" else "right"
+    others = event_times(events, other, "foot_strike")
+    unseen = [Unseen(*span) for span in events.attrs.get("unseen", [])]
     own = events[events.side == side]
+
+    def seen_between(foot: str, start: float, end: float) -> bool:
+        return not any(u.side == foot and start < u.end and u.start < end for u in unseen)
+
+    strides = [b - a for a, b in pairwise(strikes) if seen_between(side, a, b)]
+    usual = np.median(strides) if strides else LONGEST_STRIDE_S
 
     def after(times: np.ndarray, t: float) -> float:
         return times[times > t].min(initial=np.inf)
@@ -63,16 +74,20 @@ def contacts_of(
 
     rows = []
     for strike in strikes:
-        following = after(strikes, strike)
-        toe_off = after(toe_offs, strike)
+        following, toe_off = after(strikes, strike), after(toe_offs, strike)
+        other_next = after(others, strike)
+        other_last = others[others < strike].max(initial=-np.inf)
+        whole = following - strike < MAX_STRIDE * usual and seen_between(side, strike, following)
+        next_known = seen_between(other, strike, other_next)
+        last_known = seen_between(other, other_last, strike)
         rows.append(
             ContactRow(
                 side,
                 strike,
                 if_near(toe_off, strike),
-                following if following - strike < MAX_STRIDE * usual else np.nan,
-                if_near(after(others, strike), strike),
-                if_near(others[others < strike].max(initial=-np.inf), strike),
+                following if whole else np.nan,
+                if_near(other_next, strike) if next_known else np.nan,
+                if_near(other_last, strike) if last_known else np.nan,
                 own[own.time.between(strike, toe_off)].confidence.mean(),
             )
         )
@@ -86,6 +101,40 @@ def step_table(
     check_table(events, ("time", "side", "event"), "events", "gait_events")
     rows = [row for side in ("right", "left") for row in contacts_of(events, side)]
     return pd.DataFrame(rows, columns=CONTACT_COLUMNS).sort_values("strike", ignore_index=True)
+
+# %% ../../nbs/gait/488_steps.ipynb #5e600002
+class GaitStretch(NamedTuple):
+    "A part of a clip with one direction and one gait"
+
+    pose3d: xr.Dataset  # In its own axes, m
+    events: pd.DataFrame
+    start: float  # s
+    end: float  # s
+    gait: str | None
+
+
+def stretches_of(
+    pose3d: xr.Dataset,  # 3D poses, m
+    events: pd.DataFrame,  # Table of `gait_events`, or of another source
+) -> list[GaitStretch]:  # In order of time
+    "The parts of a clip that have one direction and one gait"
+    parts = pieces(pose3d)
+    spans = events.attrs.get("segments") or [
+        dict(start=float(part.time.values[0]), end=float(part.time.values[-1])) for part in parts
+    ]
+    if len(parts) == len(spans) == 1:
+        start, end = (float(t) for t in pose3d.time.values[[0, -1]])
+        return [GaitStretch(parts[0], events, start, end, events.attrs.get("gait"))]
+    middles = [part.time.values[[0, -1]].mean() for part in parts]
+    found = []
+    for span in spans:
+        middle = (span["start"] + span["end"]) / 2
+        inside = [p.time.values[0] <= middle <= p.time.values[-1] for p in parts]
+        own = int(np.argmax(inside)) if any(inside) else int(np.argmin(np.abs(middles - middle)))
+        rows = events[events.time.between(span["start"], span["end"])]
+        gait = span.get("gait", events.attrs.get("gait"))
+        found.append(GaitStretch(parts[own], rows, span["start"], span["end"], gait))
+    return found
 
 # %% ../../nbs/gait/488_steps.ipynb #74e570d7
 STANCE_SPEED_QUANTILE = 0.8  # of the forefoot's backward speed in contact, see above
@@ -110,6 +159,18 @@ def contact_speeds(
         enough = len(speed) > 2
         contact_speeds.append(np.quantile(speed, STANCE_SPEED_QUANTILE) if enough else np.nan)
     return pd.Series(contact_speeds, index=steps.index, dtype=float)
+
+# %% ../../nbs/gait/488_steps.ipynb #5e600004
+def speeds_of(
+    pose3d: xr.Dataset,  # 3D poses, m
+    events: pd.DataFrame,  # Table of `gait_events`
+) -> pd.Series:  # m/s; NaN where it cannot be told
+    "The speed of every contact of a clip, stretch by stretch"
+    speeds = [
+        contact_speeds(part.pose3d, step_table(part.events))
+        for part in stretches_of(pose3d, events)
+    ]
+    return pd.concat(speeds, ignore_index=True)
 
 # %% ../../nbs/gait/488_steps.ipynb #d9b0f43e
 LEG_PER_STATURE = 0.53  # leg length over stature, as Morin et al. 2005 take it
@@ -210,8 +271,8 @@ class Step:
     @property
     def step_time(self) -> float:
         "From the other foot's strike to this one's; NaN where that one was missed"
-        time = self.strike - self.previous_strike
-        return time if time < 0.8 * self.clip.usual_stride else np.nan
+        time, usual = self.strike - self.previous_strike, self.clip.usual_stride
+        return time if time < 0.8 * (usual if usual == usual else LONGEST_STRIDE_S) else np.nan
 
     def angle(
         self,

@@ -20,6 +20,7 @@ from ..atomic import check_out, printable
 from ..camera import Camera, phone_camera
 from ..checks import check_number
 from ..gait.ground import check_speed_and_distance
+from ..gait.world import check_incline
 from ..lifting.lift import check_height
 from ..lifting.load import lifter
 from .caveats import caveats
@@ -66,6 +67,7 @@ class Options:
     treadmill: bool | None = None  # Whether the runner stays in place; detected when not given
     speed: float | None = None  # Known speed of the run or the belt, m/s
     distance: float | None = None  # Known distance from the first to the last frame, m
+    incline: float | None = None  # Slope of the ground or the belt, degrees, uphill positive
     checkpoint: str | Path | None = None  # Lifter; the shipped one when not given
 
     def given(self) -> dict[str, Any]:
@@ -76,7 +78,14 @@ class Options:
 
 # %% ../../nbs/pipeline/640_analyze.ipynb #34d68535
 NUMBERS = dict(
-    start="s", end="s", real_fps="Hz", height="m", fov="degrees", speed="m/s", distance="m"
+    start="s",
+    end="s",
+    real_fps="Hz",
+    height="m",
+    fov="degrees",
+    speed="m/s",
+    distance="m",
+    incline="degrees",
 )  # Options that are numbers, and their units
 
 
@@ -102,6 +111,7 @@ def check_options(
     find_backend(options.backend, options.mirror, options.model)
     check_height(options.height)
     check_speed_and_distance(options.speed, options.distance)
+    check_incline(options.incline)
     lifter(options.checkpoint)
 
 
@@ -187,6 +197,7 @@ def estimate_job(
         job.options.treadmill,
         job.options.speed,
         job.options.distance,
+        job.options.incline,
         stage,
     )
 

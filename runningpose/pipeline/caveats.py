@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MIN_FRAMES', 'MIN_STRIDES', 'MIN_EXCURSION', 'USUAL_CADENCE', 'MIN_RUNNING_CADENCE', 'MIN_WALKING_CADENCE',
-           'MIN_TIMING_FPS', 'MIN_STRIKES', 'ONE_CAMERA', 'step_rate', 'Spectrum', 'ankle_spectrum',
-           'slow_motion_caveats', 'video_caveats', 'assumption_caveats', 'selection_in_words', 'detection_caveats',
-           'gait_caveats', 'caveats']
+           'MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
+           'NOTABLE_SLOPE_DEG', 'GAIT_NAMES', 'MIN_STRIKES', 'ONE_CAMERA', 'step_rate', 'Spectrum', 'ankle_spectrum',
+           'slow_motion_caveats', 'video_caveats', 'assumption_caveats', 'vertical_caveats', 'selection_in_words',
+           'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -18,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from scipy.signal import periodogram
 
+from ..gait.reasons import GAIT_SENTENCES
 from .estimate import Estimate
 from ..poses import pose_arrays
 from ..video.reader import VideoInfo
@@ -147,11 +149,13 @@ def assumption_caveats(
             f"The camera is not calibrated ({attrs['camera_source']}): path and distance are "
             "approximate."
         )
-    if (tilt := attrs.get("tilt_deg", 0)) > 5:
+    if float(attrs.get("height") or SMALL_STATURE_M) < SMALL_STATURE_M:
         yield (
-            f"The camera was tilted by about {tilt:.0f}°, judging by the motion; this is "
-            "corrected, to about 2°."
+            f"Below a stature of {SMALL_STATURE_M:.2f} m the body is still taken for a small "
+            "adult's: if the legs are shorter for the stature, as a child's are, speed, lengths "
+            "and vertical oscillation are too high by as much."
         )
+    yield from vertical_caveats(pose3d)
     if (view := attrs.get("view_deg", 90)) < 35:
         yield (
             f"The camera looks along the run, {view:.0f}° off its direction: lengths, speed and "
@@ -159,6 +163,47 @@ def assumption_caveats(
         )
     if attrs.get("straightness", 1) < 0.8:
         yield "The direction of the run is uncertain: the runner may turn."
+
+# %% ../../nbs/pipeline/610_caveats.ipynb #ca7e0002
+SMALL_STATURE_M = 1.4  # m, below which children differ most from small adults
+USUAL_UP_ERROR_DEG, LARGE_UP_ERROR_DEG = 3, 8  # median, 90th percentile: `evaluate_up.py`
+NOTABLE_TILT_DEG, NOTABLE_SLOPE_DEG = 5, 3  # degrees, from which a sentence is worth its place
+
+
+def vertical_caveats(
+    pose3d: xr.Dataset,  # 3D poses, world frame
+) -> Iterator[str]:
+    "What is known of the vertical: tilt of the camera, slope of the ground"
+    attrs = pose3d.attrs
+    if str(attrs.get("up", "")).startswith("assumed"):
+        yield (
+            "The motion does not show which way is up (feet that were not seen well, or a motion "
+            "that fits no camera): a level camera is assumed. If it was tilted, trunk lean, shank "
+            "and foot angles are off by as much."
+        )
+        return
+    tilt, slope = attrs.get("tilt_deg", 0.0), attrs.get("slope_deg", 0.0)
+    if tilt > NOTABLE_TILT_DEG:
+        yield (
+            f"Judging by the motion, the camera was tilted by about {tilt:.0f}°, and angles "
+            f"against the vertical take account of it. On rendered clips such a reading was off by "
+            f"{USUAL_UP_ERROR_DEG}° in the median, and by more than {LARGE_UP_ERROR_DEG}° in one "
+            "of ten."
+        )
+    if "incline_deg" in attrs:
+        return
+    if abs(slope) < NOTABLE_SLOPE_DEG:
+        yield (
+            "The ground is taken as level: a slope that is not given (--incline) goes into trunk "
+            "lean, shank and foot angles."
+        )
+    else:
+        kind = "climbs" if slope > 0 else "descends"
+        yield (
+            f"If the camera was level, the ground {kind} by about {abs(slope):.0f}°: one camera "
+            "cannot tell its own tilt from a slope. Trunk lean, shank and foot angles are "
+            "measured from the normal of the ground; give its slope where it has one (--incline)."
+        )
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #c9be5f3a
 def selection_in_words(
@@ -200,7 +245,42 @@ def detection_caveats(
         yield f"Nobody was found in {100 * unseen:.0f} % of the frames."
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #add6e806
+GAIT_NAMES = dict(run="running", walk="walking", sprint="sprinting", stand="no steps")
 MIN_STRIKES = 6  # foot strikes, below which step metrics rest on very few steps
+
+
+def withheld_caveats(
+    metrics: pd.DataFrame,  # Running metrics
+) -> Iterator[str]:
+    "Metrics that have no value on any side, by their reason"
+    given = metrics[metrics.value.notna()].metric.unique()
+    missing = metrics[~metrics.metric.isin(given)].drop_duplicates("metric")
+    for reason, rows in missing.groupby("reason", sort=False):
+        names = ", ".join(name.replace("_", " ") for name in rows.metric)
+        yield f"{reason} Not given: {names}."
+
+
+def segment_caveats(
+    metrics: pd.DataFrame,  # Running metrics, whose attributes hold the segments
+) -> Iterator[str]:
+    "How the clip was cut, and from which segments the metrics are taken"
+    segments = metrics.attrs.get("segments", [])
+    if len(segments) < 2:
+        return
+    spans = ", ".join(
+        f"{s['start']:.1f} to {s['end']:.1f} s ({GAIT_NAMES.get(s['gait'], s['gait'])})"
+        for s in segments
+    )
+    used = [str(s["segment"]) for s in segments if s["used"]]
+    which = (
+        f"segments {', '.join(used)} together, which agree"
+        if len(used) > 1
+        else f"segment {used[0]} alone: the others differ in gait or speed, or have no contact"
+    )
+    yield (
+        f"The runner turns, stands still, or changes gait: the clip was cut into {len(segments)} "
+        f"segments, {spans}. The metrics are taken from {which}."
+    )
 
 
 def gait_caveats(
@@ -208,18 +288,21 @@ def gait_caveats(
     metrics: pd.DataFrame,  # Running metrics
 ) -> Iterator[str]:
     "Metrics that are not given, steps that are left out, too few steps"
-    reasons = metrics.attrs.get("reasons", {})
-    withheld = sorted({key.split()[0] for key, why in reasons.items() if "not given" in why})
-    if withheld:
-        names = ", ".join(name.replace("_", " ") for name in withheld)
-        yield f"Not given, because this view or clip does not show it: {names}."
+    strikes = int((events.event == "foot_strike").sum())
+    gait = metrics.attrs.get("gait")
+    if gait == "backward":
+        yield f"{GAIT_SENTENCES[gait]} If she does not, the video plays in reverse."
+    elif strikes:
+        yield from withheld_caveats(metrics)
+    yield from segment_caveats(metrics)
     if odd := metrics.attrs.get("odd_steps", 0):
         verb = "is" if odd == 1 else "are"
         yield (
             f"{odd} of the steps {verb} unlike the others and left out of the means; "
             "steps.csv has all."
         )
-    strikes = int((events.event == "foot_strike").sum())
+    if gait == "backward":
+        return
     if strikes == 0:
         yield "No foot strike was found: there are no step metrics."
     elif strikes < MIN_STRIKES:

@@ -49,15 +49,16 @@ def estimate(
     treadmill: bool | None = None,  # Whether the runner stays in place; detected when not given
     speed: float | None = None,  # Known speed of the run or the belt, m/s
     distance: float | None = None,  # Known distance from the first to the last frame, m
+    incline: float | None = None,  # Slope of the ground or the belt, degrees, uphill positive
     stage: Stage = nullcontext,  # Context manager around each stage, e.g. to time it
 ) -> Estimate:
     "World poses, angles, events, steps and metrics; ValueError if the keypoints cannot be lifted"
     follows = kp2d.attrs.get("camera_motion") == "panning"
     in_place = True if follows else treadmill
     with stage("3D"):
-        pose3d = to_world(lift(kp2d, height, checkpoint, camera), treadmill=in_place)
-        events_world = to_world(
-            lift(lightly_filtered(kp2d), height, checkpoint, camera), treadmill=in_place
+        pose3d, events_world = (
+            to_world(lift(kp, height, checkpoint, camera), treadmill=in_place, incline=incline)
+            for kp in (kp2d, lightly_filtered(kp2d))
         )
     with stage("gait"):
         events = gait_events(events_world)

@@ -27,6 +27,7 @@ import runningpose
 from ..atomic import MARK, RECORD, check_out, finished_folder, printable
 from ..files.opensim import save_trc
 from ..gait.cycles import cycle_table
+from ..gait.metrics import not_given
 from .estimate import Estimate
 from ..poses import save_poses
 from ..show.keyframes import key_frames
@@ -72,14 +73,14 @@ def provenance(
 # %% ../../nbs/pipeline/620_results.ipynb #6b4522af
 POSE_FACTS = (
     "backend model weights_sha256 checkpoint scale_source camera_source treadmill heading_from up "
-    "view_deg tilt_deg path_from slip speed_given"
+    "view_deg tilt_deg slope_deg incline_deg backward path_from slip speed_given"
 ).split()
 
 
 def findings(
     raw: xr.Dataset,  # 2D keypoints as detected
     estimate: Estimate,  # Results of `estimate`
-) -> dict[str, Any]:  # Parts `filmed` and `facts` of run.json
+) -> dict[str, Any]:  # Parts `filmed`, `key_facts`, `segments` and `not_given` of run.json
     "How the video was filmed and what the pipeline decided"
     camera = {k: v for k, v in raw.attrs.items() if str(k).startswith("camera_")}
     attrs = estimate.pose3d.attrs
@@ -87,6 +88,8 @@ def findings(
         filmed=dict(fps=raw.attrs["fps"], slowdown=raw.attrs.get("slowdown", 1.0)) | camera,
         key_facts=dict(gait=estimate.events.attrs.get("gait"))
         | {name: attrs[name] for name in POSE_FACTS if name in attrs},
+        segments=estimate.metrics.attrs.get("segments", []),
+        not_given=not_given(estimate.metrics),
     )
 
 # %% ../../nbs/pipeline/620_results.ipynb #1e96bc9a
@@ -126,6 +129,11 @@ class Analysis:
     run: dict[str, Any]  # Versions, options, weights, timings, warnings
     folder: Path | None = None  # Where it was written
 
+    @property
+    def not_given(self) -> dict[str, str]:
+        "Why metrics have no value: 'metric side' to a sentence"
+        return not_given(self.metrics)
+
     def widget(self) -> PoseWidget:
         "The body in 3D, for a notebook"
         return PoseWidget(self.pose3d)
@@ -134,7 +142,8 @@ class Analysis:
         time = self.kp2d.time.values
         return (
             f"Analysis({self.video.name}: {len(time)} frames, {time[-1] - time[0]:.2f} s, "
-            f"{len(self.events)} events, {len(self.metrics)} metrics, folder={self.folder})"
+            f"{len(self.events)} events, {self.metrics.value.count()} metrics, "
+            f"folder={self.folder})"
         )
 
     def _repr_html_(self) -> str:

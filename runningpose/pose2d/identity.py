@@ -100,6 +100,8 @@ def times_near(
 ) -> np.ndarray:  # Times of frames, s
     "When two people were nearer than `reach`, interpolated while one is unseen"
     a, b = track_over_time(people, tracks, person), track_over_time(people, tracks, other)
+    if not (len(a.rows) and len(b.rows)):
+        return np.zeros(0)
     t = people.time
     t = t[(t >= max(a.time[0], b.time[0])) & (t <= min(a.time[-1], b.time[-1]))]
 
@@ -168,7 +170,7 @@ def join_returning(
     for number in range(tracks.max() + 1):
         mine = track_over_time(people, tracks, person)
         other = track_over_time(people, tracks, number)
-        if number == person or not len(other.rows):
+        if number == person or not (len(other.rows) and len(mine.rows)):
             continue
         if other.time[0] < mine.time[-1] and mine.time[0] < other.time[-1]:
             continue  # in view at the same time

@@ -207,12 +207,14 @@ def person_path(
     tracks: np.ndarray,  # Number of the person of every detection, shape (N,)
     person: int,  # Number of the person
 ) -> PersonPath:  # In every frame
-    "Where one person is over the whole clip"
+    "Where one person is over the whole clip; nowhere for a number that nobody has"
     rows = np.flatnonzero(tracks == person)
     frames = people.frame[rows]
     centre, height = trunk_centres(people)[rows], box_heights(people.box[rows])
 
     def interpolated(values):
+        if not len(rows):
+            return np.full(len(people.time), np.nan)
         return np.interp(people.time, people.time[frames], values, np.nan, np.nan)
 
     return PersonPath(

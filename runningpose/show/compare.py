@@ -86,6 +86,7 @@ def compare_metrics(
     interval excludes zero; confidence is the lower of both.
     """
     both = a.merge(b, on=["metric", "side"], suffixes=("_a", "_b"), sort=False)
+    both = both[both.value_a.notna() | both.value_b.notna()].reset_index(drop=True)
     difference = both.value_b - both.value_a
     margin = welch_margin(both.sd_a, both.n_a, both.sd_b, both.n_b)
     return pd.DataFrame(

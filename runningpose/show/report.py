@@ -180,7 +180,13 @@ def to_json(
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 # %% ../../nbs/show/585_report.ipynb #0519c9bd
-GAIT_WORDS = dict(walk="walking", run="running", sprint="sprinting", stand="standing")
+GAIT_WORDS = dict(
+    walk="walking",
+    run="running",
+    sprint="sprinting",
+    stand="standing",
+    backward="moving backward",
+)
 SIDE_VIEW_DEG = 65  # from this angle between view and heading it is called a view from the side
 FRONT_VIEW_DEG = 25  # up to this angle it is called a view from front or back
 
@@ -232,6 +238,9 @@ def key_facts(
     gait = metrics.attrs.get("gait")
     if gait:
         facts["Gait"] = GAIT_WORDS.get(gait, gait)
+    segments = metrics.attrs.get("segments", [])
+    if len(segments) > 1:
+        facts["Segments"] = f"{len(segments)}, {sum(s['used'] for s in segments)} used"
     for name in ("speed", "cadence"):
         numeric = pd.to_numeric(metrics.value, errors="coerce").notna()
         rows = metrics[(metrics.metric == name) & numeric]
