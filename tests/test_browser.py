@@ -181,6 +181,13 @@ def test_app(browser, tmp_path):
         for p in two:
             p.wait_for_selector("#report iframe", timeout=300_000)
             assert "report" in p.inner_text("#files")
+        films = []
+        for p in two:
+            player = p.frame_locator("#report iframe").locator("video")
+            player.evaluate("v => v.readyState || new Promise(r => v.onloadedmetadata = r)")
+            films.append(player.evaluate("v => v.currentSrc"))
+        served = [[p.request.get(film).status for film in films] for p in two]
+        assert served == [[200, 403], [403, 200]]
     finally:
         app.terminate()
         app.wait(20)
