@@ -14,8 +14,10 @@ import pytest
 
 from runningpose.camera import look_at, phone_camera, project
 from runningpose.gait.catalogue import step_measures
+from runningpose.gait.cycles import cycle_table
 from runningpose.gait.metrics import gait_metrics
 from runningpose.poses import pose_arrays, poses_dataset
+from runningpose.show.compare import write_comparison
 from runningpose.show.report import write_report
 from runningpose.skeleton import convert
 from runningpose.synthetic import synthetic_runner
@@ -139,6 +141,23 @@ def test_print(browser, report, tmp_path):
     pg, said, _ = opened(browser, report)
     pdf = pg.pdf(format="A4")
     assert pdf[:4] == b"%PDF" and len(pdf) > 20_000 and said == []
+    pg.close()
+
+
+@pytest.mark.parametrize("width", (390, 1440))
+def test_long_names(browser, tmp_path, width):
+    "A name without a blank, and one with markup, neither widen a page nor run in it"
+    run = synthetic_runner(3.0, seconds=4, treadmill=True, fps=30)
+    names = "without_any_blank" * 15, "<img src=x onerror=alert(1)>" * 8
+    tables = dict(
+        metrics=gait_metrics(run.pose, run.events), cycles=cycle_table(run.angles, run.events)
+    )
+    results = [dict(name=name, run=dict(warnings=[name]), **tables) for name in names]
+    page = write_comparison(tmp_path / "compared.html", *results)
+    pg, said, outside = opened(browser, page, viewport=dict(width=width, height=900))
+    assert (said, outside) == ([], [])
+    assert pg.evaluate("document.documentElement.scrollWidth") <= width
+    assert all(pg.inner_text("h1").count(name) for name in names)
     pg.close()
 
 
