@@ -109,6 +109,12 @@ def picture(pg):
     return pg.evaluate("document.getElementById('body').toDataURL()")
 
 
+def wait_for_change(pg, before):
+    "Wait until another picture is drawn"
+    is_new = "before => document.getElementById('body').toDataURL() != before"
+    pg.wait_for_function(is_new, arg=before, timeout=20_000)
+
+
 @pytest.mark.parametrize("width", (390, 820, 1440))
 @pytest.mark.parametrize("scheme", ("light", "dark"))
 def test_report(browser, report, width, scheme):
@@ -121,19 +127,18 @@ def test_report(browser, report, width, scheme):
     pg.evaluate(
         "f => {f.value = 40; f.dispatchEvent(new Event('input'))}", pg.query_selector("#frame")
     )
-    pg.wait_for_timeout(300)
-    assert picture(pg) != before and "frame 41" in pg.inner_text("#clock")
+    wait_for_change(pg, before)
+    assert "frame 41" in pg.inner_text("#clock")
     before = pg.inner_text("#clock")
     pg.click("#play")
-    pg.wait_for_timeout(700)
+    moved = "before => document.getElementById('clock').innerText != before"
+    pg.wait_for_function(moved, arg=before, timeout=20_000)
     pg.click("#play")
-    assert pg.inner_text("#clock") != before
     before = picture(pg)
     pg.select_option("#view", "90,8")
-    pg.wait_for_timeout(200)
-    assert picture(pg) != before
+    wait_for_change(pg, before)
     pg.select_option("#span", "stride")
-    assert pg.is_visible("#norm")
+    pg.wait_for_selector("#norm", state="visible", timeout=20_000)
     pg.close()
 
 
