@@ -99,7 +99,7 @@ def test_tables(results):
 def test_opensim(results):
     "A line end in a name is none in the header"
     folder = results[HOSTILE].folder
-    odd = folder / "a\nb\tc.mot"
+    odd = folder / "a\nb\tc"
     angles = joint_angles(results[HOSTILE].pose3d)
     assert save_mot(angles, odd).read_text().splitlines()[:2] == ["a b c", "version=1"]
     assert load_trc(folder / "pose3d.trc").sizes["time"] == 90
