@@ -14,8 +14,10 @@ import pytest
 
 from runningpose.camera import look_at, phone_camera, project
 from runningpose.gait.catalogue import step_measures
+from runningpose.gait.cycles import cycle_table
 from runningpose.gait.metrics import gait_metrics
 from runningpose.poses import pose_arrays, poses_dataset
+from runningpose.show.compare import write_comparison
 from runningpose.show.report import write_report
 from runningpose.skeleton import convert
 from runningpose.synthetic import synthetic_runner
@@ -107,6 +109,12 @@ def picture(pg):
     return pg.evaluate("document.getElementById('body').toDataURL()")
 
 
+def wait_for_change(pg, before):
+    "Wait until another picture is drawn"
+    is_new = "before => document.getElementById('body').toDataURL() != before"
+    pg.wait_for_function(is_new, arg=before, timeout=20_000)
+
+
 @pytest.mark.parametrize("width", (390, 820, 1440))
 @pytest.mark.parametrize("scheme", ("light", "dark"))
 def test_report(browser, report, width, scheme):
@@ -119,19 +127,18 @@ def test_report(browser, report, width, scheme):
     pg.evaluate(
         "f => {f.value = 40; f.dispatchEvent(new Event('input'))}", pg.query_selector("#frame")
     )
-    pg.wait_for_timeout(300)
-    assert picture(pg) != before and "frame 41" in pg.inner_text("#clock")
+    wait_for_change(pg, before)
+    assert "frame 41" in pg.inner_text("#clock")
     before = pg.inner_text("#clock")
     pg.click("#play")
-    pg.wait_for_timeout(700)
+    moved = "before => document.getElementById('clock').innerText != before"
+    pg.wait_for_function(moved, arg=before, timeout=20_000)
     pg.click("#play")
-    assert pg.inner_text("#clock") != before
     before = picture(pg)
     pg.select_option("#view", "90,8")
-    pg.wait_for_timeout(200)
-    assert picture(pg) != before
+    wait_for_change(pg, before)
     pg.select_option("#span", "stride")
-    assert pg.is_visible("#norm")
+    pg.wait_for_selector("#norm", state="visible", timeout=20_000)
     pg.close()
 
 
@@ -139,6 +146,23 @@ def test_print(browser, report, tmp_path):
     pg, console, _ = opened(browser, report)
     pdf = pg.pdf(format="A4")
     assert pdf[:4] == b"%PDF" and len(pdf) > 20_000 and console == []
+    pg.close()
+
+
+@pytest.mark.parametrize("width", (390, 1440))
+def test_long_names(browser, tmp_path, width):
+    "A name without a blank, and one with markup, neither widen a page nor run in it"
+    run = synthetic_runner(3.0, seconds=4, treadmill=True, fps=30)
+    names = "without_any_blank" * 15, "<img src=x onerror=alert(1)>" * 8
+    tables = dict(
+        metrics=gait_metrics(run.pose, run.events), cycles=cycle_table(run.angles, run.events)
+    )
+    results = [dict(name=name, run=dict(warnings=[name]), **tables) for name in names]
+    page = write_comparison(tmp_path / "compared.html", *results)
+    pg, said, outside = opened(browser, page, viewport=dict(width=width, height=900))
+    assert (said, outside) == ([], [])
+    assert pg.evaluate("document.documentElement.scrollWidth") <= width
+    assert all(pg.inner_text("h1").count(name) for name in names)
     pg.close()
 
 
@@ -181,6 +205,13 @@ def test_app(browser, tmp_path):
         for p in two:
             p.wait_for_selector("#report iframe", timeout=300_000)
             assert "report" in p.inner_text("#files")
+        films = []
+        for p in two:
+            player = p.frame_locator("#report iframe").locator("video")
+            player.evaluate("v => v.readyState || new Promise(r => v.onloadedmetadata = r)")
+            films.append(player.evaluate("v => v.currentSrc"))
+        served = [[p.request.get(film).status for film in films] for p in two]
+        assert served == [[200, 403], [403, 200]]
     finally:
         app.terminate()
         app.wait(20)

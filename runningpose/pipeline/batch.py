@@ -259,6 +259,7 @@ INDEX_PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8">
 body{{font:16px system-ui,sans-serif;margin:1rem auto;max-width:70em;padding:0 1rem;
 color-scheme:light dark}}
 table{{border-collapse:collapse}}
+td:first-child,td[colspan]{{overflow-wrap:anywhere;min-width:9em}}
 td,th{{text-align:left;padding:.4rem .8rem .4rem 0;border-bottom:1px solid #8884}}
 .scroll{{overflow-x:auto}}
 </style>

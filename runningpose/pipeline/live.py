@@ -9,6 +9,7 @@ __all__ = ['MAX_DELAY_FRAMES', 'CAMERA_FPS', 'ANGLES_EVERY', 'PANEL_SHARE', 'PAG
 
 # %% ../../nbs/pipeline/650_live.ipynb #0b832177
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -229,11 +230,11 @@ PAGE = b"""<!DOCTYPE html><meta charset=utf-8>
 body{margin:0;background:#14171c;color:#e8eaee;font:16px system-ui;text-align:center}
 img{max-width:100%;max-height:96vh}
 </style>
-<img src=/stream alt="The runner, live">"""
+<img src=ADDRESS/stream alt="The runner, live">"""
 
 
 class Window:
-    "A page at http://127.0.0.1:PORT that shows what `show` is given"
+    "A page on this machine, at an address that nobody can guess, that shows what `show` is given"
 
     def __init__(
         self,
@@ -241,27 +242,30 @@ class Window:
     ):
         self.rgb: np.ndarray | None = None
         self.fresh, self.open = threading.Condition(), True
+        self.path = f"/{secrets.token_urlsafe(16)}"  # other users, web sites do not know it
         self.server = ThreadingHTTPServer(("127.0.0.1", port), self.handler())
         self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}{self.path}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
         "Answers requests for the page and for the stream"
-        window = self
+        window, page = self, PAGE.replace(b"ADDRESS", self.path.encode())
 
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_: Any) -> None:
                 pass
 
             def do_GET(self) -> None:
-                is_stream = self.path == "/stream"
+                is_stream = self.path == f"{window.path}/stream"
+                if self.path.rstrip("/") != window.path and not is_stream:
+                    return self.send_error(404)
                 kind = "multipart/x-mixed-replace; boundary=f" if is_stream else "text/html"
                 self.send_response(200)
                 self.send_header("Content-Type", kind)
                 self.end_headers()
                 try:
-                    window.feed(self.wfile) if is_stream else self.wfile.write(PAGE)
+                    window.feed(self.wfile) if is_stream else self.wfile.write(page)
                 except (BrokenPipeError, ConnectionResetError):
                     pass
 

@@ -195,7 +195,8 @@ def comparison_row(
     "A row of the table: metric, both values, difference, confidence"
     side = ""
     if row.side != "both":
-        side = f' <span style="color:{SIDE_COLOURS[row.side]}">{row.side}</span>'
+        colour = SIDE_COLOURS.get(row.side, "inherit")
+        side = f' <span style="color:{colour}">{escape(str(row.side))}</span>'
     margin = ""
     if np.isfinite(row.margin):
         size = max(abs(row.a), abs(row.b))
@@ -215,7 +216,7 @@ def describe(
     result: Result,
 ) -> str:  # e.g. 'run, 3.01 m/s, seen from 88°, 2026-11-29'
     "Gait, speed, view and date of a run, as far as they are known"
-    facts = result["run"].get("facts", {})
+    facts = result["run"].get("key_facts", {})
     metrics = result["metrics"]
     speed = metrics[(metrics.metric == "speed") & (metrics.side == "both")].value
     known = [
@@ -235,7 +236,7 @@ def about_html(
         f"<li><b>{escape(str(result['name']))}</b>: {escape(describe(result))}</li>"
         for result in results
     )
-    gaits = {result["run"].get("facts", {}).get("gait") for result in results}
+    gaits = {result["run"].get("key_facts", {}).get("gait") for result in results}
     warning = ""
     if "walk" in gaits and len(gaits) > 1:
         warning = (
