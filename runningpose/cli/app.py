@@ -21,7 +21,7 @@ import numpy as np
 from .command import command
 from ..pipeline.analyze import analyze
 from ..pipeline.results import Analysis
-from ..video.reader import probe, read_frames
+from ..video.reader import frames_at, probe
 
 # %% ../../nbs/cli/760_app.ipynb #b45b834b
 class Place(NamedTuple):
@@ -35,12 +35,7 @@ def first_picture(
 ) -> np.ndarray:  # RGB, shape (height, width, 3)
     "What to click on: the picture in the middle of the first second"
     info = probe(video)
-    start = min(0.5, info.duration / 2)
-    frames = read_frames(video, start=start, progress=False, info=info)
-    try:
-        frame = next(frames)
-    finally:
-        frames.close()
+    frame = frames_at(video, [info.times[0] + min(0.5, info.duration / 2)])[0]
     height = min(height, frame.height)
     return frame.rgb(round(frame.width * height / frame.height), height)
 

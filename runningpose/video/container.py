@@ -10,7 +10,7 @@ __all__ = ['VIDEO_ENDINGS', 'OLDEST_PYAV', 'FORMATS', 'ONLY_THIS_FILE', 'LIST_ST
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import av
 

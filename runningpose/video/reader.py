@@ -11,7 +11,7 @@ __all__ = ['UNEVEN', 'KNOWN_FILES', 'WIDEST_PIXEL', 'SURELY_CUT_S', 'TIME_TOLERA
 import queue
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +33,6 @@ from runningpose.video.container import (
 from .frame import UPRIGHT, Frame, Orientation, parse_display_matrix
 from runningpose.video.frame_times import (
     FrameTimes,
-    Packets,
     frame_times,
     named_rate,
     picture_time,
