@@ -114,7 +114,7 @@ USUAL_CADENCE = 172.0  # steps/min, the middle of what runners do (150 to 200)
 MIN_RUNNING_CADENCE = 125.0  # steps/min; runners with a flight phase take more
 MIN_WALKING_CADENCE = 70.0  # steps/min; walkers take more
 MAX_CADENCE = 260.0  # steps/min; few sprinters take more
-CAMERA_RATES = (24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240, 300, 480, 500, 960, 1000)  # Hz
+CAMERA_RATES = (24, 25, 30, 50, 60, 120, 240, 480, 960)  # Hz, of phones and most cameras
 SAME_RATE = 1.2  # rates within this factor are taken for the same
 
 

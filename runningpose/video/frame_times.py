@@ -92,7 +92,7 @@ def picture_time(
     return np.nan if picture.time is None else round(float(picture.time), 9)
 
 # %% ../../nbs/video/257_frame_times.ipynb #01d7932e
-RESTART_S = 1.0  # fall of the clock from which another recording begins, s
+RESTART_S = 0.3  # fall of the clock from which another recording begins, s
 
 
 class PlacedPictures(NamedTuple):
