@@ -558,10 +558,11 @@ class Clip:
             info=self.info,
             prepare=in_real_time,
         )
+        first = int(np.searchsorted(self.info.times, self.times[0] * self.slowdown - 1e-6))
         count = 0
         with closing(found):
             for frame in found:
-                if frame.time != self.times[count]:
+                if frame.index != first + count:
                     break
                 yield frame
                 count += 1
