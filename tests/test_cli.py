@@ -150,16 +150,25 @@ def test_no_network_and_no_weights(tmp_path, tmp_path_factory):
         assert way in message
 
 
-def test_slow_motion_is_filmed_faster(tmp_path):
+def test_no_camera_is_so_fast(tmp_path):
     complains(
         tmp_path,
         video(tmp_path / "a.mp4"),
         "--out",
         tmp_path / "o",
         "--real-fps",
-        "12",
-        about="real_fps is 12",
+        "1e9",
+        about="real_fps is 1e+09",
     )
+
+
+def test_a_playlist_is_no_video(tmp_path):
+    clip = video(tmp_path / "a.mp4")
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip}\n")
+    said = complains(
+        tmp_path, tmp_path / "list.mp4", "--out", tmp_path / "o", about="a list of other files"
+    )
+    assert "--camera" in said
 
 
 @needs_weights

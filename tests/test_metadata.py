@@ -58,6 +58,15 @@ def test_constraints_pin_what_we_require():
     assert names(cfg["requirements"].split() + cfg["dev_requirements"].split()) <= pinned
 
 
+def test_lowest_constraints_are_our_lower_bounds():
+    "constraints-lowest.txt pins what settings.ini admits at least"
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    for requirement in cfg["requirements"].split():
+        name, lowest = re.match(r"([\w-]+)>=([\d.]+)", requirement).groups()
+        assert re.match(rf"{re.escape(lowest)}(\.|$)", pinned[name]), requirement
+
+
 @pytest.mark.parametrize("script", cfg["console_scripts"].split())
 def test_console_script(script):
     name, target = script.split("=")

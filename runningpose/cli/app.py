@@ -29,6 +29,7 @@ import numpy as np
 from .app_files import Guard, SessionFiles, remove_leftovers
 from .command import command, one_sentence
 
+
 # %% ../../nbs/cli/760_app.ipynb #b45b834b
 class Place(NamedTuple):
     x: int  # px of the video
@@ -40,15 +41,10 @@ def first_picture(
     height: int = 540,  # Height of the picture at most, px
 ) -> np.ndarray:  # RGB, shape (height, width, 3)
     "What to click on: the picture in the middle of the first second"
-    from runningpose.video.reader import probe, read_frames
+    from runningpose.video.reader import frames_at, probe
 
     info = probe(video)
-    start = min(0.5, info.duration / 2)
-    frames = read_frames(video, start=start, progress=False, info=info)
-    try:
-        frame = next(frames)
-    finally:
-        frames.close()
+    frame = frames_at(video, [info.times[0] + min(0.5, info.duration / 2)])[0]
     height = min(height, frame.height)
     return frame.rgb(round(frame.width * height / frame.height), height)
 

@@ -70,7 +70,8 @@ def runningpose(
     fov: float = None,  # Field of view across the longer side, degrees; 60 is assumed
     start: float = None,  # First second used
     end: float = None,  # Last second used
-    real_fps: float = None,  # Frames per second when it was filmed, for slow motion
+    real_fps: float = None,  # Frames per second when it was filmed, if the file plays others
+    rotate: int = None,  # Degrees clockwise to turn a picture that lies: 90, 180 or 270
     box: str = None,  # Where the runner is at the start: x,y,width,height (px)
     treadmill: bool = False,  # The runner is on a treadmill; detected when not given
     speed: float = None,  # Known speed of the run or the belt, m/s
@@ -95,6 +96,7 @@ def runningpose(
         start=start,
         end=end,
         real_fps=real_fps,
+        rotate=rotate,
         height=height,
         fov=fov,
         treadmill=treadmill or None,

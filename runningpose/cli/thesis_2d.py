@@ -38,13 +38,14 @@ def runningpose_infer_video(
     backend: str = None,  # Detector; detectron2 with --cfg if it is installed, else blazepose
     model: str = None,  # Model of the detector; blazepose: heavy, or full: faster, exchanges legs
     select: str = None,  # Whom to follow: largest, longest, fastest, centre, x,y (px), ...
-    real_fps: float = None,  # Frames per second when it was filmed, for slow motion
+    real_fps: float = None,  # Frames per second when it was filmed, if the file plays others
+    rotate: int = None,  # Degrees clockwise to turn a picture that lies: 90, 180 or 270
     quiet: bool = False,  # No progress bars
 ):
     "2D keypoints of one person in each video, as NAME.npz in the thesis's layout and NAME.nc"
     name = choose_backend(backend, cfg)
     model = model or (cfg if name == "detectron2" else None)
-    options = dict(model=model, select=select, real_fps=real_fps)
+    options = dict(model=model, select=select, real_fps=real_fps, rotate=rotate)
     given = {key: value for key, value in options.items() if value is not None}
     from runningpose.pipeline.keypoint_folder import infer_folder, videos_with_ending
 

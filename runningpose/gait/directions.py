@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..poses import points
+from ..poses import check_coordinates, points
 
 # %% ../../nbs/gait/478_directions.ipynb #c005
 Direction = Sequence[float] | np.ndarray  # three numbers

@@ -231,28 +231,28 @@ MIN_FLIGHTS = 5  # below which no alarm is given
 
 
 def fall_warning(
-    pose3d: xr.Dataset,  # 3D poses, m
-    events: pd.DataFrame,  # Table of `gait_events`
+    fall: FreeFall,  # What `free_fall` gives
+    time_is_right: bool = False,  # Only lengths can be wrong
 ) -> str | None:  # A sentence, or nothing
     "Whether the flights speak against the scale or the time"
-    a, error, flights = free_fall(pose3d, events)
+    a, error, flights = fall
     slowest, fastest = PLAUSIBLE_FALL
     if flights < MIN_FLIGHTS or not (a + 2 * error < slowest or a - 2 * error > fastest):
         return None
     if a > GRAVITY:
         factor = a / GRAVITY
-        cause = f"{factor:.2g} times too large, or times {factor**0.5:.2g} times too short."
+        cause = f"{factor:.2g} times too large"
+        other = f", or times {factor**0.5:.2g} times too short"
     elif a > 0:
         factor = GRAVITY / a
-        cause = (
-            f"{factor:.2g} times too small, or times {factor**0.5:.2g} times too long "
-            "(slow motion?)."
-        )
+        cause = f"{factor:.2g} times too small"
+        other = f", or times {factor**0.5:.2g} times too long (slow motion?)"
     else:
-        cause = "wrong, or the flights are none."
+        cause, other = "wrong", ", or the flights are none"
+    either, other = ("", "") if time_is_right else ("either ", other)
     return (
         f"In {flights} flights the body falls with {a:.1f} ± {error:.1f} m/s² instead of "
-        f"{GRAVITY} m/s²: either lengths are {cause}"
+        f"{GRAVITY} m/s²: {either}lengths are {cause}{other}."
     )
 
 # %% ../../nbs/gait/492_ground.ipynb #5f5bc9d4
@@ -324,5 +324,4 @@ def fix_scale_and_path(
         pose3d = pose3d.assign_attrs(treadmill=False, treadmill_from="camera follows")
     if speed:
         pose3d = pose3d.assign_attrs(speed_given=float(speed))
-    warning = fall_warning(pose3d, events)
-    return Grounded(pose3d, [*messages, warning] if warning else messages)
+    return Grounded(pose3d, messages)

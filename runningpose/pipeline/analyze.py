@@ -61,7 +61,8 @@ class Options:
     mirror: bool = False  # A second, mirrored pass: half as fast, safer left and right
     start: float | None = None  # First second used
     end: float | None = None  # Last second used
-    real_fps: float | None = None  # Frames per second when it was filmed, for slow motion
+    real_fps: float | None = None  # Frames per second when it was filmed, if the file plays others
+    rotate: int | None = None  # Degrees clockwise to turn a picture that lies: 90, 180 or 270
     height: float | None = None  # Stature of the runner, m; 1.75 is assumed when not given
     fov: float | None = None  # Field of view across the longer side, degrees; 60 is assumed
     treadmill: bool | None = None  # Whether the runner stays in place; detected when not given
@@ -150,7 +151,7 @@ def check_job(
     check_options(options)
     path = check_video(video)
     folder = check_out(out, RESULT_FILES) if out is not None else None
-    info = probe(path)
+    info = probe(path, options.rotate or 0)
     slow_factor(info, options.real_fps)
     camera = phone_camera(info.width, info.height, options.fov)
     return Job(path, info, camera, options, folder)
@@ -178,6 +179,7 @@ def detect_2d(
         options.end,
         options.box,
         real_fps=options.real_fps,
+        rotate=options.rotate,
         **model,
     )
     return Detections(detect(), detect(mirror=True) if options.mirror else None)

@@ -47,7 +47,7 @@ RESULT_FILES = frozenset(
 PACKAGES = ("numpy", "torch", "xarray", "av", "opencv-python-headless", "ai-edge-litert")
 VIDEO_FACTS = (
     "width height fps capture_fps frames missing duration rotation mirrored aspect interlaced "
-    "hdr codec pix_fmt variable"
+    "hdr codec pix_fmt variable clock"
 ).split()
 
 
@@ -84,8 +84,11 @@ def findings(
     "How the video was filmed and what the pipeline decided"
     camera = {k: v for k, v in raw.attrs.items() if str(k).startswith("camera_")}
     attrs = estimate.pose3d.attrs
+    filmed = dict(fps=raw.attrs["fps"], slowdown=raw.attrs.get("slowdown", 1.0)) | camera
+    if estimate.time.in_doubt:
+        filmed |= dict(time_in_doubt=True, suggested_real_fps=estimate.time.real_fps)
     return dict(
-        filmed=dict(fps=raw.attrs["fps"], slowdown=raw.attrs.get("slowdown", 1.0)) | camera,
+        filmed=filmed,
         key_facts=dict(gait=estimate.events.attrs.get("gait"))
         | {name: attrs[name] for name in POSE_FACTS if name in attrs},
         segments=estimate.metrics.attrs.get("segments", []),

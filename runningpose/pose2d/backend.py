@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['FEET', 'BACKENDS', 'MOTION_EVERY_S', 'MIN_FRAMES', 'BackendError', 'Backend', 'Registry', 'backend_table',
-           'find_backend', 'infer_video']
+           'find_backend', 'infer_video', 'without_held']
 
 # %% ../../nbs/pose2d/421_backend.ipynb #9221f1a9
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -18,7 +20,8 @@ from . import blazepose, detectron2, rtmpose
 from .search import infer_blazepose
 from .selection import NoPersonError, SelectError, parse_select
 from ..video.camera_motion import CameraMotion
-from ..video.reader import Clip, VideoError
+from ..video.held_pictures import HeldPictures
+from ..video.reader import Clip, FramesMissing, VideoError, probe
 
 # %% ../../nbs/pose2d/421_backend.ipynb #784d5f00
 class BackendError(ValueError):
@@ -117,18 +120,21 @@ backend_table()
 MOTION_EVERY_S = 0.012  # shortest time between two pictures that are compared, s
 
 
-class _ClipWithMotion(Clip):
-    "A clip that measures the motion of the camera the first time its frames are read"
+class _MeasuredClip(Clip):
+    "A clip that measures its camera and its pictures the first time its frames are read"
 
     meter: CameraMotion | None = None
+    held: HeldPictures | None = None
 
     def frames(self, mirror=False, prepare=None):
         if self.meter is not None:
             return super().frames(mirror, prepare)
         meter = self.meter = CameraMotion(every=MOTION_EVERY_S)
+        held = self.held = HeldPictures()
 
         def measured(frame):
             meter.add(frame)
+            held.add(frame)
             return prepare(frame) if prepare else None
 
         return super().frames(mirror, measured)
@@ -136,6 +142,17 @@ class _ClipWithMotion(Clip):
     def motion(self) -> dict:
         "Attributes that describe the motion of the camera; none if no frame was read"
         return self.meter.result().attrs() if self.meter and self.meter.rows else {}
+
+    def held_mask(self) -> np.ndarray:
+        "True for frames that show the picture before them once more, shape (T,)"
+        measured = self.held is not None and len(self.held.times) == len(self)
+        return self.held.mask() if measured else np.zeros(len(self), bool)
+
+    def facts(self) -> dict:
+        "Attributes that tell which time the file has"
+        info = self.info
+        facts = dict(fps=self.fps, slowdown=self.slowdown, file_fps=info.fps, clock=info.clock)
+        return facts | ({} if info.capture_fps is None else dict(capture_fps=info.capture_fps))
 
 # %% ../../nbs/pose2d/421_backend.ipynb #c06aea31
 MIN_FRAMES = 2  # fewer have no frame rate and no motion
@@ -168,31 +185,60 @@ def infer_video(
     end: float | None = None,  # Frames from this time on are left out, s
     box: tuple | None = None,  # The same as `select` with a box: x, y, width, height, px
     mirror: bool = False,  # Use mirrored pictures; the result is in the unmirrored picture
-    real_fps: float | None = None,  # For slow motion: frame rate of filming, Hz; gives real times
+    real_fps: float | None = None,  # Frame rate of filming, Hz, if the file plays another
+    rotate: int | None = None,  # Degrees clockwise to turn a picture that lies: 90, 180, 270
     **options,  # For the backend, e.g. model='full'
 ) -> xr.Dataset:  # Keypoints, px, as detected
     "2D keypoints of the runner in every frame of a video; BackendError, SelectError, VideoError"
     detector = find_backend(backend, mirror, options.get("model"))
     if box is not None and select is not None:
         raise SelectError("select and box both choose whom to follow; give one of them")
-    clip = _ClipWithMotion(path, start, end, progress, real_fps)
-    info, frames = clip.info, len(clip)
-    selection = parse_select(select if box is None else box, info.width, info.height)
-    if frames < MIN_FRAMES:
-        raise VideoError(
-            f"{path} has {frames} frame{'s' * (frames != 1)} to analyse; at least {MIN_FRAMES} "
-            "are needed, and a second or more for gait"
-        )
     if "model" in options:
         options[detector.model_option] = options.pop("model")
-    ds = detector.infer(clip, select=selection, mirror=mirror, **options)
+
+    def detect():
+        clip = _MeasuredClip(path, start, end, progress, real_fps, rotate or 0)
+        selection = _checked_selection(clip, select if box is None else box)
+        found = detector.infer(clip, select=selection, mirror=mirror, **options)
+        return clip, found, isinstance(selection, tuple)
+
+    try:
+        clip, ds, place_named = detect()
+    except FramesMissing:
+        probe(path, decode=True)  # from now on it is known which frames the file really gives
+        clip, ds, place_named = detect()
     if not ds.position.notnull().any():
-        place = isinstance(selection, tuple)  # was named, so the advice to name it is left out
         raise NoPersonError(
             f"no person was found in any of the {ds.sizes['time']} frames of {path}; show the "
             "whole body, at least 6 % of the picture high"
-            + ("" if place else ", or say where the person is with select=(x, y)")
+            + ("" if place_named else ", or say where the person is with select=(x, y)")
         )
-    ds.attrs |= dict(fps=clip.fps, slowdown=clip.slowdown, mirrored_pass=int(mirror))
-    ds.attrs |= clip.motion()
-    return ds
+    given = dict(rotate=rotate, real_fps_given=None if real_fps is None else 1)
+    ds.attrs |= {name: value for name, value in given.items() if value is not None}
+    ds.attrs |= clip.facts() | clip.motion() | dict(mirrored_pass=int(mirror))
+    return without_held(ds, clip.held_mask())
+
+
+def _checked_selection(clip: Clip, select: Any) -> Any:
+    "Whom to follow; VideoError for a clip that is too short"
+    info, frames = clip.info, len(clip)
+    selection = parse_select(select, info.width, info.height)
+    if frames < MIN_FRAMES:
+        raise VideoError(
+            f"{clip.path} has {frames} frame{'s' * (frames != 1)} to analyse; at least "
+            f"{MIN_FRAMES} are needed, and a second or more for gait"
+        )
+    return selection
+
+
+def without_held(
+    ds: xr.Dataset,  # 2D keypoints of every frame
+    held: np.ndarray,  # True for frames that show nothing new, shape (T,)
+) -> xr.Dataset:  # Of the frames that do, at their rate
+    "Leave out held pictures: they are no observations"
+    if not held.any():
+        return ds
+    ds = ds.isel(time=~held)
+    time = ds.time.values
+    rate = (len(time) - 1) / (time[-1] - time[0])
+    return ds.assign_attrs(fps=float(rate), held_pictures=int(held.sum()))
