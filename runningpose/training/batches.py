@@ -30,6 +30,7 @@ class Windows(NamedTuple):
     xyz: torch.Tensor  # Positions, m, world, runningpose_22, shape (B, L, 22, 3)
     inside: torch.Tensor  # False where the window hangs over an end of its clip, bool (B, L)
     measured: torch.Tensor  # Joints that were measured, bool (B, 22)
+    usable: torch.Tensor  # Joints that may be trained on, bool (B, 22)
 
 
 def random_tempo(
@@ -51,12 +52,15 @@ def random_tempo(
 def clip_probabilities(
     subjects: Sequence[str],  # Person of each clip
     amounts: torch.Tensor,  # Weighted length of each clip, shape (N,)
+    weights: torch.Tensor | None = None,  # Weight of each clip, shape (N,); 1 when not given
 ) -> torch.Tensor:  # Probability of each clip, shape (N,)
-    "People are drawn alike, clips of one person by their length"
+    "People are drawn by the weight of their best clip, clips of one person by their length"
     people = sorted(set(subjects))
     person = torch.tensor([people.index(s) for s in subjects])
     total = torch.zeros(len(people)).index_add(0, person, amounts.float())
-    return amounts / total[person] / len(people)
+    weights = torch.ones(len(person)) if weights is None else weights.float()
+    best = torch.zeros(len(people)).scatter_reduce(0, person, weights, "amax")
+    return amounts / total[person] / (best.sum() / best[person])
 
 
 def seconds_by_person(
@@ -73,6 +77,7 @@ class MotionBank:
 
     lengths: torch.Tensor  # Frames of each clip
     measured: torch.Tensor  # Joints that were measured, bool (clips, 22)
+    usable: torch.Tensor  # Joints that may be trained on, bool (clips, 22)
     probabilities: torch.Tensor  # Of each clip
     seconds: dict[str, float]  # How much there is of each person, s
     frames_per_step: float  # Frames of the bank for one of the lifter's
@@ -88,8 +93,12 @@ class MotionBank:
         self.lengths = torch.tensor([len(m.xyz) for m in motions])
         self.starts = torch.cumsum(self.lengths, 0) - self.lengths
         self.measured = torch.stack([torch.as_tensor(m.measured) for m in motions])
+        self.usable = torch.ones_like(self.measured)
+        for usable, m in zip(self.usable, motions):
+            if m.usable is not None:
+                usable &= torch.as_tensor(m.usable)
         weights = torch.tensor([m.weight for m in motions])
-        self.probabilities = clip_probabilities(subjects, weights * self.lengths)
+        self.probabilities = clip_probabilities(subjects, weights * self.lengths, weights)
         self.seconds = seconds_by_person(subjects, [m.seconds for m in motions])
         self.frames_per_step = 1.0
 
@@ -125,7 +134,8 @@ class MotionBank:
         after = torch.minimum(before + 1, last)
         w = (t - before)[..., None, None]
         at_before, at_after, whole = self.fetch(clip, before, after)
-        return Windows(at_before * (1 - w) + at_after * w, inside & whole, self.measured[clip])
+        xyz = at_before * (1 - w) + at_after * w
+        return Windows(xyz, inside & whole, self.measured[clip], self.usable[clip])
 
 # %% ../../nbs/training/520_batches.ipynb #877f05c1
 OFFSET_SHARE_RANGE = (0.0, 1.3)  # of the detector's offsets from the joint centres
@@ -209,16 +219,19 @@ def make_batch(
     windows = bank.draw(B, T + field - 1, gen)
     mirrored = torch.rand(B, generator=gen) < 0.5
     people = vary_people(windows.xyz, gen, style=style, mix=MIXED_SHARE * (style > 0))
-    measured = torch.where(UPPER_22, windows.measured[people.upper_from], windows.measured)
-    measured = torch.where(mirrored[:, None], measured[:, RP.flip], measured)
+
+    def of_people(joints):
+        joints = torch.where(UPPER_22, joints[people.upper_from], joints)
+        return torch.where(mirrored[:, None], joints[:, RP.flip], joints)
+
+    joint_weight = torch.where(of_people(windows.measured), 1.0, guessed_weight)
+    joint_weight = joint_weight * of_people(windows.usable)
     xyz = mirror(people.xyz, mirrored)
     phase = stride_of(xyz).phase
     seen = observe(random_paths(xyz, MODEL_FPS, gen), phase, gen, error_scale)
     x, turn, known = normalise(seen.slopes, seen.seen)
     y = torch.einsum("blij,blkj->blki", turn, seen.joints)
-    weight = (
-        torch.where(measured, 1.0, guessed_weight)[:, None] * (windows.inside & known)[..., None]
-    )
+    weight = joint_weight[:, None] * (windows.inside & known)[..., None]
     first = field - 1 if causal else (field - 1) // 2
     predicted = slice(first, first + T)
     return Batch(x, y[:, predicted], weight[:, predicted], seen.distance[:, predicted])

@@ -43,6 +43,7 @@ class StreamBank(MotionBank):
         subjects = [row["subject"] for row in self.rows]
         self.lengths = torch.tensor([row["frames"] for row in self.rows])
         self.measured = torch.stack([self._measured(row) for row in self.rows])
+        self.usable = torch.ones_like(self.measured)
         self.probabilities = clip_probabilities(subjects, self.lengths)
         self.seconds = seconds_by_person(subjects, [row["frames"] / rate for row in self.rows])
         self.frames_per_step = rate / MODEL_FPS

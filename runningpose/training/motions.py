@@ -29,6 +29,8 @@ class Motion:
     xyz: np.ndarray  # Positions, m, runningpose_22, world frame, shape (T, 22, 3)
     measured: np.ndarray  # True where a joint was measured, shape (22,)
     weight: float = 1.0  # How often it is drawn, relative to its length
+    usable: np.ndarray | None = None  # False where a joint is never trained on, (22,); else all are
+    arms_of: str = ""  # Person whose arms it carries, if not the subject's own
 
     @property
     def seconds(self) -> float:
@@ -144,4 +146,4 @@ def leave_out(
     if not test:
         people = ", ".join(sorted({m.subject for m in motions}))
         raise ValueError(f"nobody is called {subject!r}; there are {people}")
-    return PersonSplit([m for m in motions if m.subject != subject], test)
+    return PersonSplit([m for m in motions if subject not in (m.subject, m.arms_of)], test)

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from ..data.manifest import open_dataset
 from ..data.recordings import SPLITS
 from .disk_bank import StreamBank, split_motions
+from .mocap_people import load_all_mocap
 from .motions import leave_out
 from .processes import is_first_process
-from .sources import load_shared, synthetic_crowd
+from .sources import synthetic_crowd
 
 # %% ../../nbs/training/528_selection.ipynb #ea463289
 SHARED_FILE = "biomech_run.npz"  # by which a folder of the shared recordings is known
@@ -50,10 +51,10 @@ def training_motions(
 ) -> TrainingMotions:
     "What a lifter is trained on; ValueError for choices that the data cannot follow"
     if not is_dataset(folder):
-        motions = load_shared(folder)
+        motions = load_all_mocap(folder)
         for person in filter(None, (left_out, watched)):
             motions = leave_out(motions, person)[0]
-        source = "biomech_run.npz, cmu_subset.npz" + (f", {crowd} synthetic people" * bool(crowd))
+        source = "shared motion capture" + (f", {crowd} synthetic people" * bool(crowd))
         return TrainingMotions(motions + synthetic_crowd(crowd), source)
     if crowd:
         raise ValueError(
@@ -77,7 +78,7 @@ def test_motions(
 ) -> list:  # `Motion`s
     "What a lifter is scored on; ValueError lists the people there are"
     if not is_dataset(folder):
-        return leave_out(load_shared(folder), person).test
+        return leave_out(load_all_mocap(folder), person).test
     dataset = open_dataset(folder)
     people = set(dataset.table.subject)
     if person in SPLITS:

@@ -138,7 +138,9 @@ def measured22(
     source = LIMB_SOURCE | {ours + "TrochanterMajor": theirs + "_hip" for ours, theirs in SIDES}
     source |= {"WaistBack": "pelvis", "SpineThoracic2": "neck"}
     names = skeleton("runningpose_22").keypoints
-    return np.array([n in source and was_measured[source[n]] for n in names])
+    measured = np.array([n in source and was_measured[source[n]] for n in names])
+    measured[names.index("WaistBack")] &= was_measured["neck"]  # placed along the trunk
+    return measured
 
 # %% ../../nbs/training/503_sources.ipynb #51542f59
 def load_mocap(
@@ -168,7 +170,7 @@ EXOTENDON_WEIGHT = 0.5  # an elastic band between the feet changes the gait: hal
 def load_shared(
     folder: str | Path,  # Folder with biomech_run.npz and cmu_subset.npz
 ) -> list[Motion]:  # Motions of four groups of people
-    "The shared recordings with the project's groups and weights"
+    "The recordings of the shipped lifter and of its published scores, with groups and weights"
     folder = Path(folder)
     motions = load_mocap(folder / "biomech_run.npz") + load_mocap(folder / "cmu_subset.npz")
     return [
