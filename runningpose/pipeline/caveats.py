@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MIN_FRAMES', 'MIN_STRIDES', 'MIN_EXCURSION', 'USUAL_CADENCE', 'MIN_RUNNING_CADENCE', 'MIN_WALKING_CADENCE',
            'MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
-           'NOTABLE_SLOPE_DEG', 'GAIT_NAMES', 'MIN_STRIKES', 'ONE_CAMERA', 'step_rate', 'Spectrum', 'ankle_spectrum',
-           'slow_motion_caveats', 'video_caveats', 'assumption_caveats', 'vertical_caveats', 'selection_in_words',
-           'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
+           'NOTABLE_SLOPE_DEG', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA', 'step_rate', 'Spectrum',
+           'ankle_spectrum', 'slow_motion_caveats', 'video_caveats', 'assumption_caveats', 'vertical_caveats',
+           'selection_in_words', 'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -246,6 +246,7 @@ def detection_caveats(
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #add6e806
 GAIT_NAMES = dict(run="running", walk="walking", sprint="sprinting", stand="no steps")
+MIN_COVERED = 0.9  # share of a clip in its only segment, below which the rest is mentioned
 MIN_STRIKES = 6  # foot strikes, below which step metrics rest on very few steps
 
 
@@ -265,6 +266,14 @@ def segment_caveats(
 ) -> Iterator[str]:
     "How the clip was cut, and from which segments the metrics are taken"
     segments = metrics.attrs.get("segments", [])
+    if len(segments) == 1:
+        (only,), (first, last) = segments, metrics.attrs["clip_s"]
+        if only["end"] - only["start"] < MIN_COVERED * (last - first):
+            yield (
+                f"The runner goes straight on from {only['start']:.1f} to {only['end']:.1f} s "
+                "only, and turns, stands still or was not seen well in the rest: the metrics are "
+                "taken from there."
+            )
     if len(segments) < 2:
         return
     spans = ", ".join(
