@@ -204,6 +204,7 @@ def gait_metrics(
         events=len(events),
         gait=scene.gait,
         segments=segments.to_dict("records"),
+        clip_s=[float(t) for t in pose3d.time.values[[0, -1]]],
         norm_source=NORM_SOURCE if scene.has_norms else "",
         odd_steps=int(scene.odd.sum()),
     )
