@@ -113,6 +113,9 @@ def load_keypoints_csv(
 def _read_table(path: Path) -> pd.DataFrame:
     "The columns of the 18 keypoints, in their order"
     with reading(path, "table") as file:
+        text = file.read_bytes()
+        if text and not text.endswith((b"\n", b"\r")):
+            raise FormatError(f"{path}: the last line does not end, so it may have been cut off")
         table = pd.read_csv(file, encoding="utf-8-sig")
     table.columns = [str(name).strip() for name in table]
     table = table.loc[:, ~table.columns.duplicated()]
