@@ -68,7 +68,7 @@ def regular_file(
     limit = max_bytes or MAX_BYTES.get(what, 4 * GB)
     if status.st_size > limit:
         raise error(
-            f"{path} has {status.st_size / GB:.3g} GB; {_a(what)} may have {limit / GB:.3g} GB"
+            f"{path} has {status.st_size / GB:,.3f} GB; {_a(what)} may have {limit / GB:,.3f} GB"
         )
     if not os.access(path, os.R_OK):
         raise error(f"{path} cannot be opened (no permission to read it)")
@@ -98,7 +98,7 @@ def reason(
 ) -> str:  # A few words on one line
     "Why a file could not be read"
     text = " ".join(str(error).split())[:160]
-    if isinstance(error, KeyError):
+    if isinstance(error, KeyError) and " " not in text:
         return f"there is no {text} in it"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
@@ -110,7 +110,7 @@ def reason(
         return error.strerror or text
     if isinstance(error, ValueError) and text:
         return text
-    return f"damaged, cut off, or of another kind: {type(error).__name__} {text}".rstrip()
+    return f"{text.strip(chr(39))} ({type(error).__name__})".lstrip()
 
 
 @contextmanager

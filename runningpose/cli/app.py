@@ -29,7 +29,6 @@ import numpy as np
 from .app_files import Guard, SessionFiles, remove_leftovers
 from .command import command, one_sentence
 
-
 # %% ../../nbs/cli/760_app.ipynb #b45b834b
 class Place(NamedTuple):
     x: int  # px of the video

@@ -258,6 +258,10 @@ def _check_row(trial: Row, number: int) -> None:
         raise DatasetError(f"trial {number} of the manifest is {trial!r:.40}, not a table")
     if missing := NEEDED - set(trial):
         raise DatasetError(f"trial {number} of the manifest has no {', '.join(sorted(missing))}")
+    kinds = dict(trial=str, subject=str, split=str, file=str, frames=int)
+    for name, kind in kinds.items():
+        if not isinstance(trial[name], kind):
+            raise DatasetError(f"trial {number} of the manifest: {name} is {trial[name]!r:.40}")
     if trial["split"] not in SPLITS:
         raise DatasetError(
             f"trial {trial['trial']} is in the split {trial['split']!r}; "

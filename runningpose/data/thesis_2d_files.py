@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ..files.archives import object_array, read_archive, write_archive
+from ..inputs import parsing
 from ..poses import PoseError, pose_arrays, poses_dataset
 from ..skeleton import SKELETONS, convert
 
@@ -151,19 +152,20 @@ def load_data_2d(
         raise PoseError(
             f"{path} is not a data set of 2D keypoints: it has no {', '.join(sorted(missing))}"
         )
-    poses = {}
-    for video, actions in archive["positions_2d"].items():
-        for action, tracks in actions.items():
-            single = action == "custom" and len(tracks) == 1
-            for camera, track in enumerate(tracks):
-                if track.shape[1:] != (17, 2):
-                    raise PoseError(
-                        f"{path}: the track of {video} has shape {track.shape}; "
-                        "(frames, 17, 2) is needed"
-                    )
-                name = video if single else f"{video} {action} {camera}"
-                poses[name] = _poses_at(archive, (video, action, camera), fps, feet)
-    return poses
+    with parsing(path, "data set of 2D keypoints", PoseError):
+        poses = {}
+        for video, actions in archive["positions_2d"].items():
+            for action, tracks in actions.items():
+                single = action == "custom" and len(tracks) == 1
+                for camera, track in enumerate(tracks):
+                    if track.shape[1:] != (17, 2):
+                        raise PoseError(
+                            f"{path}: the track of {video} has shape {track.shape}; "
+                            "(frames, 17, 2) is needed"
+                        )
+                    name = video if single else f"{video} {action} {camera}"
+                    poses[name] = _poses_at(archive, (video, action, camera), fps, feet)
+        return poses
 
 
 def _poses_at(

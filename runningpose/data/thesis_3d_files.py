@@ -24,7 +24,7 @@ from .markers import markers_to_keypoints, one_person
 from .qtm import read_qtm
 from .recordings import person_in
 from ..files.archives import read_archive, write_archive
-from ..files.text import FormatError
+from ..inputs import FormatError, parsing, reading
 from runningpose.poses import (
     PoseError,
     load_poses,
@@ -112,12 +112,11 @@ def load_keypoints_csv(
 
 def _read_table(path: Path) -> pd.DataFrame:
     "The columns of the 18 keypoints, in their order"
-    try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}") from None
-    except (ValueError, pd.errors.ParserError) as e:
-        raise FormatError(f"{path} is not a table that can be read ({e})") from None
+    with reading(path, "table") as file:
+        text = file.read_bytes()
+        if text and not text.endswith((b"\n", b"\r")):
+            raise FormatError(f"{path}: the last line does not end, so it may have been cut off")
+        table = pd.read_csv(file, encoding="utf-8-sig")
     table.columns = [str(name).strip() for name in table]
     table = table.loc[:, ~table.columns.duplicated()]
     if missing := [name for name in KEYPOINTS_18 if name not in table]:
@@ -260,15 +259,16 @@ def load_data_3d(
         raise PoseError(
             f"{path} is not a data set of 3D keypoints as runningpose_prepare_data_3d writes it"
         )
-    units_per_m = {"mm": float(MM_PER_M), "m": 1.0}[metadata["units"]]
-    return {
-        recording: poses_dataset(
-            position / units_per_m,
-            skeleton="runningpose_18",
-            fps=metadata["fps"],
-            frame=metadata["frame"],
-            subject=person,
-        )
-        for person, recordings in archive["positions_3d"].items()
-        for recording, position in recordings.items()
-    }
+    with parsing(path, "data set of 3D keypoints", PoseError):
+        units_per_m = {"mm": float(MM_PER_M), "m": 1.0}[metadata["units"]]
+        return {
+            recording: poses_dataset(
+                position / units_per_m,
+                skeleton="runningpose_18",
+                fps=metadata["fps"],
+                frame=metadata["frame"],
+                subject=person,
+            )
+            for person, recordings in archive["positions_3d"].items()
+            for recording, position in recordings.items()
+        }

@@ -17,6 +17,7 @@ import xarray as xr
 
 from ..gait_model import gait_model
 from ..geometry import perpendicular, unit
+from ..inputs import reading
 from ..lifting.body import LEG_FRACTION, STATURE
 from ..poses import pose_arrays
 from ..signals import change_rate
@@ -148,11 +149,8 @@ def load_mocap(
     fps: float = MODEL_FPS,  # Rate wanted, Hz
 ) -> list[Motion]:  # One motion per clip
     "Motions from a shared motion capture archive; nothing is unpickled"
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
     motions = []
-    with np.load(path, allow_pickle=False) as archive:
+    with reading(path, "archive") as file, np.load(file, allow_pickle=False) as archive:
         positions, joints = archive["xyz"], archive["joints"]
         clips = zip(archive["clip_start"], archive["clip_len"])
         for i, (start, length) in enumerate(clips):

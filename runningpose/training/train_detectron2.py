@@ -7,12 +7,12 @@ __all__ = ['OKS_SIGMAS', 'LEAST_KEYPOINTS', 'keypoint_metadata', 'Detectron2Trai
            'training_config']
 
 # %% ../../nbs/training/560_train_detectron2.ipynb #5fe0fe5a
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.coco import check_coco
+from ..inputs import read_json
 from ..pose2d.detectron2 import DETECTRON2_INSTALL, config_name
 from ..skeleton import Skeleton, mirror_name, side_of, side_rgb, skeleton
 
@@ -61,7 +61,7 @@ def _check_annotations(folder, skel):
     file = folder / "annotations.json"
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}: runningpose_prepare_data_coco writes it")
-    coco = check_coco(json.loads(file.read_text(encoding="utf-8")))
+    coco = check_coco(read_json(file, "keypoint file"))
     found, wanted = coco["categories"][0]["keypoints"], list(skeleton(skel).keypoints)
     if found != wanted:
         raise ValueError(
