@@ -169,6 +169,8 @@ def from_lifted(data, fps, views=8, events=gait_events):
 
 def keypoints(video, cache):
     "BlazePose's keypoints of a rendered clip, cached in a folder if one is given"
+    if cache:
+        Path(cache).mkdir(parents=True, exist_ok=True)
     f = Path(cache) / f"{video.stem}.nc" if cache else None
     if f and f.exists():
         return load_poses(f)

@@ -386,6 +386,7 @@ def step_measures(
     events = gait_events(pose3d) if events is None else events
     angles = joint_angles(pose3d) if angles is None else angles
     check_table(angles, ("right_knee_flexion",), "angles", "joint_angles")
+    check_table(events, ("time", "side", "event"), "events", "gait_events")
     tables = [stretch_measures(part, angles) for part in stretches_of(pose3d, events)]
     for number, table in enumerate(tables, start=1):
         table.insert(0, "segment", number)
