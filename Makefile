@@ -10,7 +10,7 @@ BIN   := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP   := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 FACTS := settings.ini setup.py constraints.txt   # not pyproject.toml: nbdev_export writes it at every run
 
-.PHONY: help demo test app docs readme notebooks hooks venv clean
+.PHONY: help demo test fuzz app docs readme notebooks hooks venv clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -48,6 +48,9 @@ app: $(VENV)/.installed-app  ## a page in the browser: drop a video, read the re
 
 test: $(VENV)/.installed-dev  ## the whole test suite; FLAGS="slow data" runs those cells too
 	$(BIN)/python tools/check.py --flags "$(FLAGS)"
+
+fuzz: $(VENV)/.installed-dev  ## thousands of damaged files through every reader, 20 minutes at most
+	$(BIN)/python tests/fuzz/run.py
 
 docs: $(VENV)/.installed-dev  ## build docs/ and check its links
 	$(BIN)/python tools/docs.py

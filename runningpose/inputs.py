@@ -124,7 +124,10 @@ def parsing(
         yield
     except Exception as e:
         if _is_sentence(e, error):
-            raise
+            named = not isinstance(name, Path) or name.name in str(e)
+            if named or isinstance(e, ImportError | FileNotFoundError):
+                raise
+            raise type(e)(f"{name}: {e}") from e
         raise error(f"{name} is not {_a(what)} that can be read: {reason(e)}") from e
 
 

@@ -27,7 +27,9 @@ from .marker_repair import marker_report
 from .recordings import SPLITS, DatasetError, normalized_name
 from ..inputs import parsing, read_json, reading
 from runningpose.poses import (
+    MAX_COORDINATE,
     PoseError,
+    check_numbers,
     check_poses,
     load_poses,
     packed,
@@ -75,7 +77,7 @@ def load_trial(
 ) -> Trial:  # 3D poses, and the views of the cameras
     "Load a trial; FileNotFoundError or PoseError describe the problem"
     pose = load_poses(path)
-    with parsing(path, "trial", PoseError):
+    with parsing(Path(path), "trial", PoseError):
         with h5py.File(path) as f:
             cameras = list(f["views"]) if "views" in f else []
         return Trial(pose, {name: _load_view(path, name) for name in cameras})
@@ -86,6 +88,7 @@ def _load_view(path: str | Path, name: str) -> View:
     with xr.open_dataset(path, engine="h5netcdf", group=f"views/{name}") as group:
         keypoints = group.load()
     keypoints = check_poses(keypoints.assign_attrs(unpacked(keypoints.attrs)))
+    keypoints = check_numbers(keypoints)
     return View(keypoints, camera_from_record(keypoints.attrs.pop("camera")))
 
 
@@ -98,6 +101,8 @@ def read_positions(
     stop = None if frames is None else start + frames
     with reading(path, "trial", PoseError) as file, h5py.File(file) as f:
         positions: np.ndarray = f["position"][start:stop]
+        if np.nanmax(abs(positions), initial=0) > MAX_COORDINATE["m"]:
+            raise PoseError(f"{file} has points far away: the file is damaged")
         return positions[..., 0].transpose(0, 2, 1)
 
 # %% ../../nbs/data/340_manifest.ipynb #3f5c4737

@@ -89,7 +89,7 @@ def read_trials(
     columns = [c.strip().lower() for c in header.split(delimiter)]
     if missing := {"file", "subject"} - set(columns):
         raise DatasetError(
-            f"{path} has no column {' or '.join(sorted(missing))}; it has {', '.join(columns)}"
+            f"{path} has no column {' or '.join(sorted(missing))}; it has {', '.join(columns)[:80]}"
         )
     reader = csv.DictReader(text.split("\n"), delimiter=delimiter)
     rows = [

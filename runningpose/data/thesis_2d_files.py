@@ -14,7 +14,7 @@ import xarray as xr
 
 from ..files.archives import object_array, read_archive, write_archive
 from ..inputs import parsing
-from ..poses import PoseError, pose_arrays, poses_dataset
+from ..poses import PoseError, check_numbers, pose_arrays, poses_dataset
 from ..skeleton import SKELETONS, convert
 
 # %% ../../nbs/data/360_thesis_2d_files.ipynb #6ccbd07e
@@ -152,20 +152,26 @@ def load_data_2d(
         raise PoseError(
             f"{path} is not a data set of 2D keypoints: it has no {', '.join(sorted(missing))}"
         )
-    with parsing(path, "data set of 2D keypoints", PoseError):
-        poses = {}
-        for video, actions in archive["positions_2d"].items():
-            for action, tracks in actions.items():
-                single = action == "custom" and len(tracks) == 1
-                for camera, track in enumerate(tracks):
-                    if track.shape[1:] != (17, 2):
-                        raise PoseError(
-                            f"{path}: the track of {video} has shape {track.shape}; "
-                            "(frames, 17, 2) is needed"
-                        )
-                    name = video if single else f"{video} {action} {camera}"
-                    poses[name] = _poses_at(archive, (video, action, camera), fps, feet)
-        return poses
+    with parsing(Path(path), "data set of 2D keypoints", PoseError):
+        return _tracks_in(archive, path, fps, feet)
+
+
+def _tracks_in(
+    archive: dict[str, Any], path: str | Path, fps: float | None, feet: bool
+) -> dict[str, xr.Dataset]:
+    poses = {}
+    for video, actions in archive["positions_2d"].items():
+        for action, tracks in actions.items():
+            single = action == "custom" and len(tracks) == 1
+            for camera, track in enumerate(tracks):
+                if track.shape[1:] != (17, 2):
+                    raise PoseError(
+                        f"{path}: the track of {video} has shape {track.shape}; "
+                        "(frames, 17, 2) is needed"
+                    )
+                name = video if single else f"{video} {action} {camera}"
+                poses[name] = _poses_at(archive, (video, action, camera), fps, feet)
+    return poses
 
 
 def _poses_at(
@@ -184,7 +190,7 @@ def _poses_at(
     size = archive["metadata"].get("video_metadata", {}).get(video)
     attrs = dict(image_width=size["w"], image_height=size["h"]) if size else {}
     rate = fps if time is None else None
-    return poses_dataset(position, confidence, skel, time=time, fps=rate, **attrs)
+    return check_numbers(poses_dataset(position, confidence, skel, time=time, fps=rate, **attrs))
 
 
 def _stored(archive: dict[str, Any], key: str, place: tuple[str, str, int]) -> np.ndarray | None:

@@ -24,9 +24,11 @@ from .markers import markers_to_keypoints, one_person
 from .qtm import read_qtm
 from .recordings import person_in
 from ..files.archives import read_archive, write_archive
-from ..inputs import FormatError, parsing, reading
+from ..files.text import FormatError, read_table
+from ..inputs import parsing
 from runningpose.poses import (
     PoseError,
+    check_numbers,
     load_poses,
     pose_arrays,
     poses_dataset,
@@ -85,38 +87,37 @@ def load_keypoints_csv(
     fps: float | None = None,  # Rate, Hz; that of the netCDF beside it, or 85, when not given
 ) -> xr.Dataset:  # Poses, runningpose_18: 3D in m, world frame, or 2D in px
     "Load keypoints from the thesis's CSV; FileNotFoundError or FormatError say what is wrong"
-    path = Path(path)
+    with parsing(Path(path), "table"):
+        return _poses_in_table(Path(path), fps)
+
+
+def _poses_in_table(path: Path, fps: float | None) -> xr.Dataset:
     table = _read_table(path)
     flat = re.search(r"_2D_keypoints$", path.stem, re.IGNORECASE) is not None
     coordinates = 2 if flat else 3
     if len(table) % coordinates or not len(table):
         raise FormatError(f"{path} has {len(table)} rows; {coordinates} are needed for each frame")
-    try:
-        rows = table.to_numpy(float)
-    except ValueError as e:
-        raise FormatError(f"{path}: {e}") from None
+    rows = table.to_numpy(float)
     position = rows.reshape(-1, coordinates, len(KEYPOINTS_18)).transpose(0, 2, 1)
     rate = fps or _rate_beside(path)
     assumed: dict[str, Any] = dict(
         fps_source=f"assumed: {CSV_FPS:g} Hz, the rate of the 2022 thesis"
     )
-    return poses_dataset(
-        position if flat else position / MM_PER_M,
-        skeleton="runningpose_18",
-        fps=rate or CSV_FPS,
-        frame="image" if flat else "world",
-        source_file=path.name,
-        **({} if rate else assumed),
+    return check_numbers(
+        poses_dataset(
+            position if flat else position / MM_PER_M,
+            skeleton="runningpose_18",
+            fps=rate or CSV_FPS,
+            frame="image" if flat else "world",
+            source_file=path.name,
+            **({} if rate else assumed),
+        )
     )
 
 
 def _read_table(path: Path) -> pd.DataFrame:
     "The columns of the 18 keypoints, in their order"
-    with reading(path, "table") as file:
-        text = file.read_bytes()
-        if text and not text.endswith((b"\n", b"\r")):
-            raise FormatError(f"{path}: the last line does not end, so it may have been cut off")
-        table = pd.read_csv(file, encoding="utf-8-sig")
+    table = read_table(path)
     table.columns = [str(name).strip() for name in table]
     table = table.loc[:, ~table.columns.duplicated()]
     if missing := [name for name in KEYPOINTS_18 if name not in table]:
@@ -259,16 +260,22 @@ def load_data_3d(
         raise PoseError(
             f"{path} is not a data set of 3D keypoints as runningpose_prepare_data_3d writes it"
         )
-    with parsing(path, "data set of 3D keypoints", PoseError):
-        units_per_m = {"mm": float(MM_PER_M), "m": 1.0}[metadata["units"]]
-        return {
-            recording: poses_dataset(
+    with parsing(Path(path), "data set of 3D keypoints", PoseError):
+        return _recordings_in(archive["positions_3d"], metadata)
+
+
+def _recordings_in(people: dict[str, Any], metadata: dict[str, Any]) -> dict[str, xr.Dataset]:
+    units_per_m = {"mm": float(MM_PER_M), "m": 1.0}[metadata["units"]]
+    return {
+        recording: check_numbers(
+            poses_dataset(
                 position / units_per_m,
                 skeleton="runningpose_18",
                 fps=metadata["fps"],
                 frame=metadata["frame"],
                 subject=person,
             )
-            for person, recordings in archive["positions_3d"].items()
-            for recording, position in recordings.items()
-        }
+        )
+        for person, recordings in people.items()
+        for recording, position in recordings.items()
+    }

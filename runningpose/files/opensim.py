@@ -217,7 +217,7 @@ def load_trc(
     path: str | Path,  # TRC file with the points of one of our skeletons, y up
 ) -> xr.Dataset:  # Poses in the world frame, m
     "Load a TRC file as a pose data set; FormatError if it has other markers"
-    with parsing(path, "pose file"):
+    with parsing(Path(path), "pose file"):
         return _trc_poses(path)
 
 

@@ -110,6 +110,8 @@ def tcn_from(
         widths = [weights[name].shape[2] for name in convolutions]
         net = TCN(n_in, weights["shrink.weight"].shape[0], widths, channels, causal=causal)
         net.load_state_dict(weights)
+        if not all(torch.isfinite(t).all() for t in weights.values()):
+            raise ValueError("some of them are no numbers")
     except Exception as e:
         raise CheckpointError(
             f"these weights are not those of a dilated temporal convolution network ({reason(e)})"

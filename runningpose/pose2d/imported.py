@@ -143,7 +143,7 @@ def importer(
     @wraps(reader)
     def inner(*args, **kwargs):
         given = args[0] if args else next(iter(kwargs.values()), None)
-        name = given if isinstance(given, (str, Path)) else "what was given"
+        name = Path(given) if isinstance(given, (str, Path)) else "what was given"
         with parsing(name, "keypoint file", KeypointsError):
             return reader(*args, **kwargs)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from ..inputs import read_json, reading
+from ..files.text import read_table
+from ..inputs import read_json
 from runningpose.pose2d.imported import (
     KeypointsError,
     Layout,
@@ -78,8 +78,7 @@ def _poses(result, where):
 # %% ../../nbs/pose2d/425_mediapipe.ipynb #5f1a3f41
 def _landmark_table(path):
     "The table in a CSV file, with landmarks as numbers; KeypointsError if it is another one"
-    with reading(path, "table", KeypointsError) as file:
-        table = pd.read_csv(file)
+    table = read_table(path, "table", KeypointsError)
     if missing := {"frame", "landmark", "x", "y"} - set(table):
         raise KeypointsError(
             f"{path} has no column {', '.join(sorted(missing))}; it has"

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from ..files.archives import read_pickle
+from ..files.text import read_table
 from ..hdf5 import check_hdf5
 from ..inputs import reading, regular_file
 from runningpose.pose2d.imported import (
@@ -160,7 +160,7 @@ def _dlc_csv(file):
         raise KeypointsError(
             f"{file} is not a table of DeepLabCut: its first lines are no scorer, bodyparts, coords"
         )
-    table = pd.read_csv(file, header=[*range(levels)], index_col=0, encoding="utf-8-sig")
+    table = read_table(file, "keypoint file", KeypointsError, header=[*range(levels)], index_col=0)
     return DlcTable([*table.index], [*table.columns], table.to_numpy(float))
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from ..files.archives import read_archive
 from ..gait_model import gait_model
 from ..geometry import perpendicular, unit
-from ..inputs import reading
+from ..inputs import parsing
 from ..lifting.body import LEG_FRACTION, STATURE
-from ..poses import pose_arrays
+from ..poses import MAX_COORDINATE, MAX_FPS, pose_arrays
 from ..signals import change_rate
 from ..skeleton import skeleton
 from ..synthetic import synthetic_runner
@@ -149,17 +150,23 @@ def load_mocap(
     fps: float = MODEL_FPS,  # Rate wanted, Hz
 ) -> list[Motion]:  # One motion per clip
     "Motions from a shared motion capture archive; nothing is unpickled"
-    motions = []
-    with reading(path, "archive") as file, np.load(file, allow_pickle=False) as archive:
-        positions, joints = archive["xyz"], archive["joints"]
-        clips = zip(archive["clip_start"], archive["clip_len"])
-        for i, (start, length) in enumerate(clips):
-            xyz = mocap21_to_runningpose22(positions[start : start + length], joints)
-            xyz = along_x(change_rate(xyz, float(archive["fps"][i]), fps))
-            measured = measured22(archive["joint_measured"][i], joints)
-            name, subject = str(archive["clip_id"][i]), str(archive["subject"][i])
-            motions.append(Motion(name, subject, fps, xyz, measured))
-    return motions
+    archive = read_archive(path)
+    with parsing(Path(path), "motion capture archive"):
+        return [_mocap_clip(archive, i, fps) for i in range(len(archive["clip_start"]))]
+
+
+def _mocap_clip(archive, i, fps):
+    "One clip of an archive, at another rate; ValueError if its numbers cannot be"
+    start, length = int(archive["clip_start"][i]), int(archive["clip_len"][i])
+    positions, joints = archive["xyz"][start : start + length], archive["joints"]
+    rate = float(archive["fps"][i])
+    if start < 0 or not 0 < length == len(positions) or not 0 < rate <= MAX_FPS:
+        raise ValueError(f"clip {i} has {length} frames from {start} on, {rate:g} a second")
+    if not (abs(positions) <= MAX_COORDINATE["m"]).all():
+        raise ValueError(f"clip {i} has points that are missing or far away")
+    xyz = along_x(change_rate(mocap21_to_runningpose22(positions, joints), rate, fps))
+    measured = measured22(archive["joint_measured"][i], joints)
+    return Motion(str(archive["clip_id"][i]), str(archive["subject"][i]), fps, xyz, measured)
 
 
 EXOTENDON_WEIGHT = 0.5  # an elastic band between the feet changes the gait: half the weight
