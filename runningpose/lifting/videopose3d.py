@@ -20,7 +20,7 @@ import xarray as xr
 from torch import nn
 
 from ..camera import Camera, undistort
-from ..inputs import MissingFile, reason, regular_file
+from ..inputs import MissingFile, parsing, reason, regular_file
 from .body import HALPE, stature_of
 from .checkpoint import CheckpointError
 from .root_path import root_path
@@ -142,8 +142,9 @@ def load_pretrained(
         raise CheckpointError(
             f"{Path(path).name} has no model_pos and no model_run; it holds {names}"
         )
-    net = tcn_from(content[key], causal)
-    trajectory = tcn_from(content["model_traj"], causal) if content.get("model_traj") else None
+    with parsing(Path(path), "weight file", CheckpointError):
+        net = tcn_from(content[key], causal)
+        trajectory = tcn_from(content["model_traj"], causal) if content.get("model_traj") else None
     facts = {k: v for k, v in content.items() if k in ("epoch", "lr")}
     return Pretrained(
         net, net.expand.in_channels // 2, net.shrink.out_channels // 3, trajectory, facts

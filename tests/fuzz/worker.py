@@ -86,9 +86,12 @@ def read(kind, folder):
             outcome["memory"] = memory_ran_out(e)
         else:
             fault = "" if kind.free else fault_of(value)
-            outcome |= dict(result=f"wrong: {fault}" if fault else "accepted", digest=digest(value))
+            result = f"wrong: {fault}" if fault else "accepted"
+            outcome |= dict(result=result, digest=digest(value), value=value)
     ours = [w for w in said if issubclass(w.category, UserWarning)]
-    return outcome | dict(warned=len(ours))
+    info = getattr(outcome.pop("value", None), "info", None)  # of a video
+    missing = getattr(info, "missing", 0) or len(getattr(info, "notes", ()))
+    return outcome | dict(warned=len(ours) + missing)
 
 
 def serve(answers):
