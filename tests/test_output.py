@@ -295,7 +295,7 @@ def test_a_pipe_among_the_videos(tmp_path):
     os.mkfifo(tmp_path / "in" / "pipe.mp4")
     table = run(tmp_path)
     assert set(table.status) == {"failed"}
-    assert "is no ordinary file" in table.error[0] and "text.mp4" in table.error[1]
+    assert "is a named pipe; a video" in table.error[0] and "text.mp4" in table.error[1]
 
 
 def test_ctrl_c_ends_a_batch(tmp_path, quick):

@@ -1,5 +1,7 @@
 """Videos in many containers give the frames that were asked for, or say which they do not give."""
 
+import os
+import socket
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from runningpose.cli.app import first_picture
+from runningpose.pipeline.analyze import analyze
 from runningpose.pose2d.backend import BACKENDS, infer_video
 from runningpose.poses import poses_dataset
 from runningpose.show.keyframes import key_frames
@@ -63,6 +67,7 @@ KINDS = {
     "no_rate.h264": Kind(muxer="h264", clock=Fraction(1, 90000), shown="assumed"),
     "bare.h265": Kind("libx265", HEVC, muxer="hevc", shown="named"),
 }
+PIXELS = dict(gif="rgb8", prores_ks="yuv422p10le", png="rgb24", rawvideo="rgb24")
 
 
 def picture(number):
@@ -89,7 +94,7 @@ def write_clip(path, kind):
     with av.open(str(path), "w", format=kind.muxer, options=dict(kind.flags)) as container:
         stream = container.add_stream(kind.codec, rate=FPS, options=dict(kind.options))
         stream.width, stream.height = SIZE
-        stream.pix_fmt = "rgb8" if kind.codec == "gif" else "yuv420p"
+        stream.pix_fmt = PIXELS.get(kind.codec, "yuv420p")
         stream.codec_context.time_base = kind.clock
         for i in range(FRAMES):
             frame = av.VideoFrame.from_ndarray(picture(i), format="rgb24")
@@ -284,3 +289,60 @@ def test_a_playlist_opens_no_other_file(clips, tmp_path):
 def test_the_oldest_pyav_is_the_one_that_is_required():
     settings = Path(__file__).parent.parent.joinpath("settings.ini").read_text()
     assert f" av>={'.'.join(map(str, OLDEST_PYAV))} " in settings
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals of POSIX, pipes likewise")
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket"])
+@pytest.mark.parametrize("read", [probe, read_frames, frames_at, analyze, first_picture])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, kind, read):
+    "Opening a pipe to which nobody writes would wait for ever"
+    video = tmp_path / "run.mp4"
+    if kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(video))
+    else:
+        os.mkfifo(video)
+    with pytest.raises(VideoError, match=f"run.mp4 is {kind}; a video is needed"):
+        list(read(video, [0.5]) if read is frames_at else read(video))
+
+
+CODECS = {
+    "h264.mov": Kind(),
+    "prores.mov": Kind("prores_ks", {}),
+    "png.mov": Kind("png", {}),
+    "raw.mov": Kind("rawvideo", {}),
+}
+
+
+def flipped(content, seed):
+    "Some bits of a file turned round: in its header, and anywhere"
+    rng, content = np.random.default_rng(seed), bytearray(content)
+    first = content.rfind(b"moov") if seed % 2 else 0
+    for place in rng.integers(first, len(content), 1 + seed % 8):
+        content[place] ^= 1 << int(rng.integers(8))
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_flipped_bits_end_in_a_sentence(tmp_path, name):
+    "Whatever container and decoder make of them; frames are read, or it is a VideoError"
+    whole = write_clip(tmp_path / name, CODECS[name]).read_bytes()
+    video = tmp_path / f"flipped_{name}"
+    read = 0
+    for seed in range(40):
+        video.write_bytes(flipped(whole, seed))
+        try:
+            found, _ = quietly(lambda: [frame.rgb().shape for frame in read_frames(video)])
+            read += len(found) > 0
+        except VideoError as error:
+            assert str(video) in str(error) and "\n" not in str(error)
+    assert read
+
+
+def test_every_picture_damaged(tmp_path):
+    "A decoder that fails with an error of its own"
+    whole = write_clip(tmp_path / "png.mov", CODECS["png.mov"]).read_bytes()
+    video = tmp_path / "damaged.mov"
+    video.write_bytes(whole.replace(b"IDAT", b"IDAU"))
+    with pytest.raises(VideoError, match="no frame that can be decoded"):
+        probe(video)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['VIDEO_ENDINGS', 'OLDEST_PYAV', 'FORMATS', 'ONLY_THIS_FILE', 'LIST_STARTS', 'VideoError', 'VideoNotFound',
-           'check_pyav', 'names_other_files', 'OpenVideo', 'open_video', 'tick']
+           'check_pyav', 'names_other_files', 'OpenVideo', 'video_file', 'open_video', 'tick']
 
 # %% ../../nbs/video/255_container.ipynb #c7adf1f2
 import re
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import av
+
+from ..inputs import MissingFile, regular_file
 
 # %% ../../nbs/video/255_container.ipynb #de6fc61c
 VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".m4v", ".webm", ".mts")  # of files in folders
@@ -76,19 +78,34 @@ class OpenVideo(NamedTuple):
         self.container.close()
 
 
+def video_file(
+    path: str | Path,  # What the user named
+) -> Path:  # A regular file that can be read
+    "The path of a video; VideoNotFound, or VideoError with the reason"
+    try:
+        return regular_file(path, "video", error=VideoError)
+    except MissingFile as e:
+        raise VideoNotFound(str(e)) from None
+
+
 def open_video(
     path: str | Path,  # Video file
 ) -> OpenVideo:
     "The container and its video stream; VideoNotFound and VideoError say why there is none"
-    path = Path(path)
+    path = video_file(path)
     container = _open_container(path)
-    streams = [s for s in container.streams.video if not _is_cover(s)]
+    found = [s for s in container.streams.video if not _is_cover(s)]
+    streams = [s for s in found if s.codec_context]
     if streams:
         used = max(streams, key=_pixels)
         others = tuple(f"{s.width}x{s.height}" for s in streams if s is not used)
         return OpenVideo(container, used, others)
     has_sound = bool(container.streams.audio)
     container.close()
+    if found:
+        raise VideoError(
+            f"the pictures of {path} have a codec that FFmpeg does not know, or the file is damaged"
+        )
     raise VideoError(
         f"{path} has sound but no picture"
         if has_sound
@@ -97,17 +114,9 @@ def open_video(
 
 
 def _open_container(path: Path) -> av.container.InputContainer:
-    if not path.exists():
-        raise VideoNotFound(f"there is no file {path}")
-    if path.is_dir():
-        raise VideoError(f"{path} is a folder, not a video")
-    if not path.is_file():
-        raise VideoError(f"{path} is a pipe, a socket or a device, not a video file")
     try:
         # absolute: FFmpeg takes the 12 of 12:30.mp4 for a protocol
         return av.open(str(path.absolute()), options=dict(ONLY_THIS_FILE))
-    except PermissionError:
-        raise VideoError(f"{path} may not be read: its permissions forbid it") from None
     except (av.error.FFmpegError, OSError, ValueError):
         raise VideoError(_why_not(path)) from None
 

@@ -77,10 +77,10 @@ def pictures(
         try:
             # without a packet, the decoder gives the pictures that it still holds
             yield from packet.decode() if packet else video.stream.codec_context.decode(None)
-        except av.error.InvalidDataError:
-            pass
         except av.error.EOFError:
             return
+        except av.error.FFmpegError:  # whatever a decoder calls it: this picture is damaged
+            pass
         if packet is None:
             return
 

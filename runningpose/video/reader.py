@@ -22,6 +22,7 @@ import av
 import numpy as np
 from tqdm import tqdm
 
+from ..inputs import parsing
 from .colour import hdr_curve
 from runningpose.video.container import (
     VIDEO_ENDINGS,
@@ -30,6 +31,7 @@ from runningpose.video.container import (
     VideoNotFound,
     open_video,
     tick,
+    video_file,
 )
 from .frame import UPRIGHT, Frame, Orientation, parse_display_matrix
 from runningpose.video.frame_times import (
@@ -157,14 +159,13 @@ def probe(
     decode: bool = False,  # Decode all of it to be certain which frames it gives
 ) -> VideoInfo:  # Size, times, rotation and more
     "Look into a video; VideoNotFound and VideoError say why it cannot be read"
-    path = Path(path)
-    if not path.is_file():
-        open_video(path).container.close()  # says what it is
+    path = video_file(path)
     state = path.stat()
     key = (path.absolute(), state.st_size, state.st_mtime_ns, state.st_ino)
     info = _known.get(key)
     if info is None or (decode and info.picture_times is None):
-        info = _look_into(path, decode)
+        with parsing(path, "video", VideoError):
+            info = _look_into(path, decode)
         if len(_known) >= KNOWN_FILES:
             _known.pop(next(iter(_known)), None)
         _known[key] = info
@@ -367,7 +368,7 @@ def _decode(
     if first == len(info.times):
         return
     numbered = _numbered_from(info, first)
-    with closing(numbered):
+    with closing(numbered), parsing(info.path, "video", VideoError):
         for index, picture in numbered:
             time = float(info.times[index])
             if end is not None and time >= end:
