@@ -263,3 +263,21 @@ def test_reasons_reach_the_folder(tmp_path):
     assert "The camera looks across the run." in text
     assert "The camera looks across the run." in metrics_table(metrics)
     json.dumps(metrics.attrs["segments"])
+
+
+def test_in_doubt_of_the_time_nothing_quotes_it():
+    "A run played five times slower: one reason for all that needs time, no number of a segment"
+    run = synthetic_runner(3.0, seconds=3, treadmill=True, fps=60)
+    camera = look_at(phone_camera(1280, 720), [0, -4.5, 1.1], [0, 0, 1.0])
+    px = project(pose_arrays(run.pose)[0], camera)
+    px = convert(px, skeleton("runningpose_22"), "halpe_26")
+    slow = dict(time=5 * run.pose.time.values, fps=12.0, image_width=1280, image_height=720)
+    got = estimate(clean(poses_dataset(px, **slow)))
+    assert got.time.in_doubt
+    check_table(got.metrics)
+    timed = got.metrics[got.metrics.metric.isin(["cadence", "speed", "contact_time"])]
+    assert set(timed.reason) == {"The video's time is in doubt."}
+    for segment in got.metrics.attrs["segments"]:
+        assert segment["speed"] is None and segment["cadence"] is None and not segment["gait"]
+    assert not any(message.startswith(" ") for message in gait_caveats(got.events, got.metrics))
+    json.dumps(got.metrics.attrs["segments"], allow_nan=False)

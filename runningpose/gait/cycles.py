@@ -25,7 +25,8 @@ def counts(
 ) -> bool:
     "Whether a stride lies in one segment of the main gait, and its foot was seen"
     attrs = events.attrs
-    segments = [s for s in attrs.get("segments", []) if s["gait"] == attrs.get("gait")]
+    gait = attrs.get("gait")  # empty where the time of the clip is in doubt
+    segments = [s for s in attrs.get("segments", []) if not gait or s["gait"] == gait]
     inside = not segments or any(s["start"] <= start and end <= s["end"] for s in segments)
     hidden = any(foot == side and start < b and a < end for foot, a, b in attrs.get("unseen", []))
     return inside and not hidden

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['METRIC_COLUMNS', 'NORM_SOURCE', 'NORM_SPEED', 'NORM_SPEED_RANGE', 'BAND_SPEEDS', 'MAX_SPEED_DIFFERENCE',
            'MAX_CADENCE_DIFFERENCE', 'MetricRow', 'Scene', 'reasons_of', 'mean_of_sides', 'metric_row', 'segment_table',
-           'scene_of', 'gait_metrics', 'not_given']
+           'scene_of', 'given_segments', 'gait_metrics', 'not_given']
 
 # %% ../../nbs/gait/495_metrics.ipynb #536274ea
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -179,6 +179,20 @@ def scene_of(
     return Scene(steps, odd_steps(steps, gait), replace(conditions, flight=flies), gait)
 
 
+def given_segments(
+    segments: list[dict[str, Any]],  # Rows of `segment_table`
+    metrics: pd.DataFrame,  # Table of `gait_metrics`
+) -> list[dict[str, Any]]:  # The same; None for a number that is not known or not given
+    "Segments without the numbers that the table of metrics withholds"
+    given = set(metrics.metric[metrics.value.notna()])
+
+    def known(name: str, value: Any) -> Any:
+        is_number = name in ("speed", "cadence")
+        return None if is_number and (name not in given or pd.isna(value)) else value
+
+    return [{name: known(name, value) for name, value in row.items()} for row in segments]
+
+
 def gait_metrics(
     pose3d: xr.Dataset,  # 3D poses, world frame (or camera frame of a level camera), m
     events: pd.DataFrame | None = None,  # Table of `gait_events`; found here when not given
@@ -203,7 +217,7 @@ def gait_metrics(
         reasons=reasons,
         events=len(events),
         gait=scene.gait,
-        segments=segments.to_dict("records"),
+        segments=given_segments(segments.to_dict("records"), table),
         clip_s=[float(t) for t in pose3d.time.values[[0, -1]]],
         norm_source=NORM_SOURCE if scene.has_norms else "",
         odd_steps=int(scene.odd.sum()),

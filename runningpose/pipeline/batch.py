@@ -6,12 +6,14 @@
 __all__ = ['BATCH_MARK', 'SUMMARY_MARK', 'BATCH_FILES', 'HEAD_BYTES', 'MAX_NAME_BYTES', 'SUMMARY_METRICS', 'FORMULA_STARTS',
            'INDEX_PAGE', 'FAILURE_NOTE', 'SCHEDULER_TIMEOUT_S', 'is_marked', 'check_batch_folder', 'find_videos',
            'folder_name', 'result_folders', 'is_done', 'BatchJob', 'summary_row', 'time_note', 'earlier_row',
-           'failed_row', 'run_one', 'inert', 'summary_table', 'index_cells', 'write_summary', 'log_failure',
-           'run_on_cluster', 'lost_error', 'run_here', 'note_text', 'run_batch', 'write_outcome']
+           'failed_row', 'run_one', 'inert', 'summary_table', 'index_cells', 'note_html', 'metric_heading',
+           'write_summary', 'log_failure', 'run_on_cluster', 'lost_error', 'run_here', 'note_text', 'run_batch',
+           'write_outcome']
 
 # %% ../../nbs/pipeline/660_batch.ipynb #2c57d64c
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -36,8 +38,16 @@ from runningpose.atomic import (
     short_name,
 )
 from ..failures import sentence, traceback_text, was_interrupted
+from ..gait.catalogue import CATALOGUE
 from .analyze import analyze, check_options, make_options
-from ..show.tables import format_name, format_number, html_table, write_page
+from ..show.report import GAIT_WORDS
+from runningpose.show.tables import (
+    UNIT_NAMES,
+    format_name,
+    format_number,
+    html_table,
+    write_page,
+)
 from ..video.reader import VIDEO_ENDINGS
 
 # %% ../../nbs/pipeline/660_batch.ipynb #7d660003
@@ -261,6 +271,8 @@ color-scheme:light dark}}
 table{{border-collapse:collapse}}
 td:first-child,td[colspan]{{overflow-wrap:anywhere;min-width:9em}}
 td,th{{text-align:left;padding:.4rem .8rem .4rem 0;border-bottom:1px solid #8884}}
+th{{vertical-align:top}} th small{{font-weight:normal}}
+.flag{{white-space:nowrap}}
 .scroll{{overflow-x:auto}}
 </style>
 <h1>{count} videos</h1>{table}{note}</html>"""
@@ -277,14 +289,25 @@ def index_cells(
         return [
             f"<td>{name}</td><td colspan={len(columns) + 2}>{escape(printable(row.error))}</td>"
         ]
-    note = f"<br><small>{escape(row.note)}</small>" if row.note else ""
+    note = f"<br><small>{note_html(row.note)}</small>" if row.note else ""
     report = quote(f"{printable(Path(row.folder).name)}/report.html")
-    head = f'<td><a href="{report}">{name}</a>{note}</td><td>{format_name(row.gait)}</td>'
+    gait = escape(GAIT_WORDS.get(row.gait, str(row.gait))) or "–"
     return [
-        head,
-        *(f"<td>{format_number(row[c])}</td>" for c in columns),
+        f'<td><a href="{report}">{name}</a>{note}</td><td>{gait}</td>',
         f"<td>{row.warnings:.0f}</td>",
+        *(f"<td>{format_number(row[c])}</td>" for c in columns),
     ]
+
+
+def note_html(note: str) -> str:
+    "A note of `time_note`, whose flag is not broken at a hyphen"
+    return re.sub(r"--\S+ \S+", r'<span class="flag">\g<0></span>', escape(note))
+
+
+def metric_heading(name: str) -> str:  # HTML
+    "Name and unit of a metric"
+    unit = CATALOGUE[name].unit
+    return f"{format_name(name)}<br><small>{escape(UNIT_NAMES.get(unit, unit))}</small>"
 
 
 def write_summary(
@@ -295,7 +318,7 @@ def write_summary(
     with atomic_file(out / "summary.csv") as part:
         summary.round(4).map(inert).to_csv(part, index=False, encoding="utf-8")
     columns = [c for c in SUMMARY_METRICS if c in summary]
-    head = ["Video", "Gait", *map(format_name, columns), "Warnings"]
+    head = ["Video", "Gait", "Warnings", *map(metric_heading, columns)]
     cells = [index_cells(row, columns) for _, row in summary.iterrows()]
     failed = (summary.status == "failed").any()
     page = INDEX_PAGE.format(

@@ -20,6 +20,8 @@ from scipy.signal import periodogram
 
 from ..gait.catalogue import CATALOGUE
 from ..gait.ground import FreeFall, fall_warning, free_fall
+from ..gait.metrics import given_segments
+from ..gait.reasons import sentence
 from ..poses import pose_arrays
 
 # %% ../../nbs/pipeline/590_clip_time.ipynb #1039f24b
@@ -280,12 +282,15 @@ def withhold_times(
     numbers = [c for c in ("value", "low", "high", "sd") if c in metrics]
     metrics.loc[rows, numbers] = np.nan
     metrics.loc[rows, "confidence"] = 0.0
+    metrics.loc[rows, "reason"] = sentence(DOUBT)
     reasons = dict(metrics.attrs.get("reasons", {}))
     for name, side in zip(metrics.metric[rows], metrics.side[rows], strict=True):
         key = f"{name} {side}"
         given = {k: v for k, v in reasons.get(key, {}).items() if k != "not given"}
         reasons[key] = given | {DOUBT: 0.0}
-    metrics.attrs = metrics.attrs | dict(reasons=reasons, gait="")
+    segments = given_segments(metrics.attrs.get("segments", []), metrics)
+    segments = [segment | dict(gait="") for segment in segments]
+    metrics.attrs = metrics.attrs | dict(reasons=reasons, gait="", segments=segments)
     return metrics
 
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RESULT_FILES', 'PACKAGES', 'VIDEO_FACTS', 'POSE_FACTS', 'Progress', 'provenance', 'findings', 'StageClock',
-           'Analysis', 'still_html', 'analysis_html', 'write_tables', 'write_overlay', 'write_results']
+           'Analysis', 'still_html', 'analysis_html', 'write_tables', 'write_overlay', 'without_nan', 'write_results']
 
 # %% ../../nbs/pipeline/620_results.ipynb #053877f1
 import json
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,17 @@ def write_overlay(
     )
 
 # %% ../../nbs/pipeline/620_results.ipynb #8516fc77
+def without_nan(
+    value: Any,  # Plain values, in dictionaries and lists
+) -> Any:  # The same with None for NaN, which JSON does not have
+    "Values that every reader of JSON understands"
+    if isinstance(value, dict):
+        return {name: without_nan(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def write_results(
     result: Analysis,
     out: str | Path,  # Folder; an earlier result in it is replaced
@@ -246,7 +258,7 @@ def write_results(
                 steps=result.steps,
                 frames=key_frames(result.video, result.kp2d, result.angles, result.events),
             )
-        record = json.dumps(MARK | result.run, indent=1, default=str)
+        record = json.dumps(without_nan(MARK | result.run), indent=1, default=str)
         (folder / RECORD).write_text(record + "\n")
     result.folder = out
     return out

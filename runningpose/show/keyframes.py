@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..gait.cycles import stride_bounds
 from ..gait.steps import step_table
 from ..poses import pose_arrays
 from .draw import draw_skeleton, draw_text
@@ -34,7 +35,8 @@ def key_times(
 ) -> dict[str, float]:  # Moment to time, s; empty without a whole stride
     "Times of the four moments of the stride with the most certain events"
     steps = step_table(events)
-    whole = steps[(steps.side == side) & steps.toe_off.notna() & steps.next_strike.notna()]
+    strides = steps.strike.isin(stride_bounds(events, side)[:, 0])
+    whole = steps[(steps.side == side) & steps.toe_off.notna() & strides]
     if not len(whole):
         return {}
     best = whole.loc[whole.confidence.fillna(0).idxmax()]

@@ -364,10 +364,11 @@ def limitations_html(
 
 def steps_html(
     steps: pd.DataFrame,  # Table of `step_measures`
+    metrics: pd.DataFrame,  # Gait metrics; what they withhold is not shown
 ) -> str:  # HTML
     "The table of steps, folded"
     summary = f"<summary>Step by step ({len(steps)})</summary>"
-    return f"<section><details>{summary}{steps_table(steps)}</details></section>"
+    return f"<section><details>{summary}{steps_table(steps, metrics)}</details></section>"
 
 # %% ../../nbs/show/585_report.ipynb #25de9180
 def write_report(
@@ -389,7 +390,7 @@ def write_report(
     data = report_data(kp2d, pose3d, angles, events, norms=norms_apply(metrics))
     if overlay is None and path.with_name("overlay.mp4").exists():
         overlay = "overlay.mp4"
-    still = "" if poster is None else image_html(poster, "The runner with her skeleton")
+    still = "" if poster is None else image_html(poster, "The runner with the skeleton drawn on")
     page = fill_template(
         "report_template.html",
         title=escape(title or video_name(run)),
@@ -399,7 +400,7 @@ def write_report(
         poster=still,
         limits=limitations_html(limitations(run, pose3d, data["step"])),
         metrics=metrics_table(metrics),
-        steps="" if steps is None else steps_html(steps),
+        steps="" if steps is None else steps_html(steps, metrics),
         frames=key_frames_html(frames),
         norm_source=escape(NORM_CYCLE_SOURCE),
         events=events_table(events),

@@ -7,8 +7,8 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_PENALTY', 'UNIT_NAMES', 'NUMERIC_COLUMNS',
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_penalties', 'value_class', 'value_notes', 'reason_of', 'value_cell', 'difference_cell', 'definition',
            'name_cell', 'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes', 'not_given_list',
-           'segments_table', 'metrics_table', 'rows_note', 'steps_table', 'events_table', 'Entry', 'as_text', 'flatten',
-           'made_table']
+           'segments_table', 'metrics_table', 'rows_note', 'given_steps', 'steps_table', 'events_table', 'Entry',
+           'as_text', 'flatten', 'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
@@ -49,8 +49,8 @@ def format_difference(
     *values: float,  # The two numbers, which set the decimals
 ) -> str:  # With a sign, e.g. +0.008
     "A difference as text, with the decimals of the numbers it comes from"
-    sign = "+" if difference > 0 else ""
-    return sign + format_number(difference, like=max(map(abs, values)))
+    text = format_number(difference, like=max(map(abs, values)))
+    return f"+{text}" if difference > 0 and text.strip("0.") else text
 
 # %% ../../nbs/show/582_tables.ipynb #94c805fc
 def format_name(
@@ -365,12 +365,29 @@ def rows_note(
     return f'<p class="small">The first {MAX_ROWS} of {rows}; all of them are in {file}.</p>'
 
 
+def given_steps(
+    steps: pd.DataFrame,  # Table of `step_measures`
+    metrics: pd.DataFrame,  # Gait metrics
+) -> pd.DataFrame:  # A copy, with NaN where the table of metrics has no value either
+    "The steps without what the table of metrics withholds"
+    steps = steps.copy()
+    given = metrics[metrics.value.notna()].groupby("metric").side.agg(set).to_dict()
+    for name in set(metrics.metric) & set(steps.columns):
+        sides = given.get(name, set())
+        one_sided = bool(set(metrics.side[metrics.metric == name]) - {"both"})
+        hidden = ~steps.side.isin(sides) if one_sided else pd.Series(not sides, steps.index)
+        steps[name] = steps[name].mask(hidden)
+    return steps
+
+
 def steps_table(
     steps: pd.DataFrame,  # Table of `step_measures`
+    metrics: pd.DataFrame | None = None,  # Gait metrics; what they withhold is not shown
 ) -> str:  # HTML
     "One row per ground contact"
     if len(steps) == 0:
         return "<p>No steps were found.</p>"
+    steps = steps if metrics is None else given_steps(steps, metrics)
     columns = [c for c, metric in CATALOGUE.items() if metric.per_step and c in steps]
     measures = [f"{format_name(c)}<small>{CATALOGUE[c].unit}</small>" for c in columns]
     rows = []
