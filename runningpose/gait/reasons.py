@@ -120,6 +120,6 @@ def impossible_reason(
         return f"{value:.3g} steps/min are a sprint, and too few strikes in turn show one."
     if metric.is_possible(value):
         return ""
-    unit = "" if metric.unit == "1" else f" {metric.unit}"
+    unit = {"1": "", "deg": "°"}.get(metric.unit, f" {metric.unit}")
     low, high = metric.possible
     return f"{value:.3g}{unit} is not possible for a body ({low:g} to {high:g}{unit})."
