@@ -26,7 +26,7 @@ from runningpose.gait.confidence import (
     scatter_factor,
 )
 from .events import gait_events
-from .reasons import impossible_reason, low_confidence_reason, why_not
+from .reasons import impossible_reason, low_confidence_reason, view_reason, why_not
 from .steps import stretches_of
 
 # %% ../../nbs/gait/495_metrics.ipynb #e96e59f1
@@ -117,6 +117,7 @@ def metric_row(
     confidence = float(np.prod(list(factors.values())))
     value = mean_of_sides(metric, kept)
     reason = impossible_reason(metric, value, scene.gait)
+    reason = reason or view_reason(metric, factors)
     if not reason and confidence < MIN_CONFIDENCE:
         reason = low_confidence_reason(metric, factors)
     sd = values.std() if len(values) > 1 else np.nan

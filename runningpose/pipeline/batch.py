@@ -273,6 +273,7 @@ td:first-child,td[colspan]{{overflow-wrap:anywhere;min-width:9em}}
 td,th{{text-align:left;padding:.4rem .8rem .4rem 0;border-bottom:1px solid #8884}}
 th{{vertical-align:top}} th small{{font-weight:normal}}
 .flag{{white-space:nowrap}}
+@media(max-width:500px){{table{{font-size:14px}} td,th{{padding-right:.5rem}}}}
 .scroll{{overflow-x:auto}}
 </style>
 <h1>{count} videos</h1>{table}{note}</html>"""

@@ -389,7 +389,10 @@ def steps_table(
         return "<p>No steps were found.</p>"
     steps = steps if metrics is None else given_steps(steps, metrics)
     columns = [c for c, metric in CATALOGUE.items() if metric.per_step and c in steps]
-    measures = [f"{format_name(c)}<small>{CATALOGUE[c].unit}</small>" for c in columns]
+    units = [UNIT_NAMES.get(CATALOGUE[c].unit, CATALOGUE[c].unit) for c in columns]
+    measures = [
+        f"{format_name(c)}<small>{unit}</small>" for c, unit in zip(columns, units, strict=True)
+    ]
     rows = []
     for step in steps.head(MAX_ROWS).itertuples():
         side = format_name(step.side)
