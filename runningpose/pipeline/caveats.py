@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
            'NOTABLE_SLOPE_DEG', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats',
-           'assumption_caveats', 'vertical_caveats', 'selection_in_words', 'detection_caveats', 'withheld_caveats',
-           'segment_caveats', 'gait_caveats', 'caveats']
+           'assumption_caveats', 'incline_caveats', 'vertical_caveats', 'selection_in_words', 'detection_caveats',
+           'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -84,6 +84,23 @@ USUAL_UP_ERROR_DEG, LARGE_UP_ERROR_DEG = 3, 8  # median, 90th percentile: `evalu
 NOTABLE_TILT_DEG, NOTABLE_SLOPE_DEG = 5, 3  # degrees, from which a sentence is worth its place
 
 
+def incline_caveats(
+    incline: float,  # Slope that was given, degrees
+    slope: float,  # Slope that a level camera would have seen, degrees
+) -> Iterator[str]:
+    "What a slope that was given says of the camera, and what that means for the angles"
+    tilt = incline - slope
+    if abs(tilt) < NOTABLE_SLOPE_DEG:
+        return
+    more, less = ("more", "less") if tilt > 0 else ("less", "more")
+    yield (
+        f"With the incline of {incline:.0f}° the camera would have been tilted by about "
+        f"{abs(tilt):.0f}° along the run. If it was level, the trunk leans forward by "
+        f"{abs(tilt):.0f}° {more} than given here, and the shank at the strike by {abs(tilt):.0f}° "
+        f"{less}."
+    )
+
+
 def vertical_caveats(
     pose3d: xr.Dataset,  # 3D poses, world frame
 ) -> Iterator[str]:
@@ -105,6 +122,7 @@ def vertical_caveats(
             "of ten."
         )
     if "incline_deg" in attrs:
+        yield from incline_caveats(attrs["incline_deg"], slope)
         return
     if abs(slope) < NOTABLE_SLOPE_DEG:
         yield (
