@@ -92,7 +92,7 @@ def analyse(client, video):
     page = client.get("/config").json()
     (number,) = [d["id"] for d in page["dependencies"] if d["api_name"] == "analyse"]
     session = os.urandom(6).hex()
-    data = [dict(path=video, meta={"_type": "gradio.FileData"}), 0, None, "heavy", False, 0]
+    data = [dict(path=video, meta={"_type": "gradio.FileData"}), 0, None, "heavy", False, 0, None]
     call = dict(data=data, fn_index=number, session_hash=session)
     assert client.post("/gradio_api/queue/join", json=call).status_code == 200
     with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as lines:

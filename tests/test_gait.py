@@ -14,7 +14,7 @@ from runningpose.gait.ground import fix_scale_and_path
 from runningpose.gait.metrics import gait_metrics
 from runningpose.gait.steps import step_table
 from runningpose.gait.world import to_world
-from runningpose.pipeline.caveats import gait_caveats
+from runningpose.pipeline.caveats import gait_caveats, vertical_caveats
 from runningpose.pipeline.estimate import estimate
 from runningpose.pose2d.clean import clean
 from runningpose.poses import (
@@ -253,6 +253,32 @@ def test_incline_turns_the_angles_against_the_vertical():
     assert set(stiffness.reason) == {"The spring-mass model does not hold on a slope."}
     with pytest.raises(ValueError, match="percent"):
         to_world(world, incline=80)
+
+
+def test_incline_from_2d_says_what_a_level_camera_means():
+    "Of a slope in the picture the lifter keeps a part: the rest is named, with its sign"
+    slope, lean = 12.0, 7.0
+    run = synthetic_runner(3.0, seconds=3, treadmill=True, trunk_lean=lean + slope)
+    a = np.radians(slope)
+    climb = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
+    uphill = like(run.pose, pose_arrays(run.pose)[0].astype(float) @ climb.T)
+    camera = look_at(phone_camera(1280, 720), [0, -4.5, 1.0], [0, 0, 1.0])
+    got = estimate(clean(filmed(uphill, camera)), 1.75, camera, incline=slope)
+    value = got.metrics.set_index(["metric", "side"]).value
+    tilt = slope - got.pose3d.attrs["slope_deg"]
+    assert abs(value["trunk_lean", "both"] + tilt - lean) < 2
+    (said,) = [text for text in vertical_caveats(got.pose3d) if "If it was level" in text]
+    assert tilt > 0 and f"leans forward by {tilt:.0f}° more" in said
+
+
+def test_a_picture_turned_by_half_a_right_angle():
+    "It counts as upright, and is put right"
+    run = synthetic_runner(3.0, seconds=3, treadmill=True)
+    camera = look_at(phone_camera(1280, 720), [0, -5.0, 1.1], [0, 0, 1.0], 48)
+    got = estimate(clean(filmed(run.pose, camera)), 1.75, camera)
+    value = got.metrics.set_index(["metric", "side"]).value
+    assert abs(value["trunk_lean", "both"] - 7) < 6
+    assert abs(value["speed", "both"] / 3 - 1) < 0.08
 
 
 def test_reasons_reach_the_folder(tmp_path):

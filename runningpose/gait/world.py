@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MIN_BACKWARD_MS', 'ROLL_OFF_DEG', 'MIN_SWEEP_FRAMES', 'MIN_SWEEP_SPEED', 'MIN_PATH_M', 'MIN_FEET_CONFIDENCE',
-           'MAX_TILT_DEG', 'ASSUMED_LEVEL', 'MAX_INCLINE_DEG', 'MAX_DISAGREEMENT_DEG', 'low_foot_velocity',
-           'sweep_velocity', 'side_axis', 'up_from_motion', 'feet_tell_up', 'up_of_segments', 'Floor', 'foot_clearance',
-           'floor_height', 'Course', 'course_of', 'viewpoint', 'check_incline', 'Axes', 'axes_of', 'tilt_attrs',
-           'segment_records', 'world_attrs', 'to_world']
+           'MAX_TILT_DEG', 'UPRIGHT_TRUNK_DEG', 'ASSUMED_LEVEL', 'MAX_INCLINE_DEG', 'MAX_DISAGREEMENT_DEG',
+           'low_foot_velocity', 'sweep_velocity', 'side_axis', 'up_from_motion', 'feet_tell_up', 'trunk_to_up',
+           'up_of_segments', 'Floor', 'foot_clearance', 'floor_height', 'Course', 'course_of', 'viewpoint',
+           'check_incline', 'Axes', 'axes_of', 'tilt_attrs', 'segment_records', 'world_attrs', 'to_world']
 
 # %% ../../nbs/gait/480_world.ipynb #c003
 from typing import Any, NamedTuple
@@ -60,7 +60,8 @@ MIN_SWEEP_FRAMES = 10  # frames of sweeping feet, below which the first guess is
 MIN_SWEEP_SPEED = 0.3  # m/s; a foot that moves back slower does not carry
 MIN_PATH_M = 1.5  # m; a longer path of the pelvis shows the slope better than the feet
 MIN_FEET_CONFIDENCE = 0.5  # median of the forefeet's, below which the feet show no slope
-MAX_TILT_DEG = 45  # from a level camera, beyond which the motion was misread
+MAX_TILT_DEG = 45  # from a level camera, beyond which the trunk has to confirm it
+UPRIGHT_TRUNK_DEG = 20  # off up, within which a trunk confirms it
 ASSUMED_LEVEL = "assumed, a level camera"
 
 
@@ -132,6 +133,20 @@ def feet_tell_up(
     return seen >= MIN_FEET_CONFIDENCE and carries
 
 
+def trunk_to_up(
+    pose3d: xr.Dataset,  # 3D poses, m
+    up: np.ndarray,  # Unit vector, shape (3,)
+) -> float:  # Degrees; NaN where no trunk was seen
+    "How far the trunk is off a direction that may be up"
+    pelvis, left, right = points(pose3d, "mid_hip", "left_shoulder", "right_shoulder")
+    trunk = ((left + right) / 2 - pelvis).astype(float)
+    trunk = trunk[np.isfinite(trunk).all(1)]
+    if not len(trunk):
+        return np.nan
+    mean = trunk.mean(0)
+    return angle_between(mean / np.linalg.norm(mean), up)
+
+
 def up_of_segments(
     parts: list[xr.Dataset],  # Straight stretches of one clip, camera frame
 ) -> np.ndarray | None:  # Unit vector, shape (3,); None where the motion does not tell
@@ -144,7 +159,10 @@ def up_of_segments(
     weight = np.array([part.sizes["time"] for part in parts]) * told
     mean = found[told][0] if told.sum() == 1 else weight @ found
     mean = mean / np.linalg.norm(mean)
-    return mean if angle_between(mean, guess) <= MAX_TILT_DEG else None
+    if angle_between(mean, guess) <= MAX_TILT_DEG:
+        return mean
+    trunks = [trunk_to_up(part, mean) for part in parts]
+    return mean if np.median(trunks) <= UPRIGHT_TRUNK_DEG else None
 
 # %% ../../nbs/gait/480_world.ipynb #c018
 class Floor(NamedTuple):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
-           'NOTABLE_SLOPE_DEG', 'UP_ERRORS', 'FROM_GROUND', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA',
-           'video_caveats', 'assumption_caveats', 'vertical_caveats', 'selection_in_words', 'detection_caveats',
+           'NOTABLE_SLOPE_DEG', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats',
+           'assumption_caveats', 'incline_caveats', 'vertical_caveats', 'selection_in_words', 'detection_caveats',
            'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
@@ -82,14 +82,23 @@ def assumption_caveats(
 SMALL_STATURE_M = 1.4  # m, below which children differ most from small adults
 USUAL_UP_ERROR_DEG, LARGE_UP_ERROR_DEG = 3, 8  # median, 90th percentile: `evaluate_up.py`
 NOTABLE_TILT_DEG, NOTABLE_SLOPE_DEG = 5, 3  # degrees, from which a sentence is worth its place
-UP_ERRORS = (
-    f"On rendered clips such a reading was off by {USUAL_UP_ERROR_DEG}° in the median, and by "
-    f"more than {LARGE_UP_ERROR_DEG}° in one of ten."
-)
-FROM_GROUND = (
-    "Trunk lean, shank and foot angles are measured from the normal of the ground; give its slope "
-    "where it has one (--incline)."
-)
+
+
+def incline_caveats(
+    incline: float,  # Slope that was given, degrees
+    slope: float,  # Slope that a level camera would have seen, degrees
+) -> Iterator[str]:
+    "What a slope that was given says of the camera, and what that means for the angles"
+    tilt = incline - slope
+    if abs(tilt) < NOTABLE_SLOPE_DEG:
+        return
+    more, less = ("more", "less") if tilt > 0 else ("less", "more")
+    yield (
+        f"With the incline of {incline:.0f}° the camera would have been tilted by about "
+        f"{abs(tilt):.0f}° along the run. If it was level, the trunk leans forward by "
+        f"{abs(tilt):.0f}° {more} than given here, and the shank at the strike by {abs(tilt):.0f}° "
+        f"{less}."
+    )
 
 
 def vertical_caveats(
@@ -105,31 +114,27 @@ def vertical_caveats(
         )
         return
     tilt, slope = attrs.get("tilt_deg", 0.0), attrs.get("slope_deg", 0.0)
-    is_sloped = abs(slope) >= NOTABLE_SLOPE_DEG and "incline_deg" not in attrs
-    kind = "climbs" if slope > 0 else "descends"
-    if tilt > NOTABLE_TILT_DEG and is_sloped:
-        yield (
-            f"Judging by the motion, the camera was tilted against the ground by about {tilt:.0f}°:"
-            f" it was not level, or the ground {kind} by about {abs(slope):.0f}°; one camera "
-            f"cannot tell which. {FROM_GROUND} {UP_ERRORS}"
-        )
-        return
     if tilt > NOTABLE_TILT_DEG:
         yield (
             f"Judging by the motion, the camera was tilted by about {tilt:.0f}°, and angles "
-            f"against the vertical take account of it. {UP_ERRORS}"
+            f"against the vertical take account of it. On rendered clips such a reading was off by "
+            f"{USUAL_UP_ERROR_DEG}° in the median, and by more than {LARGE_UP_ERROR_DEG}° in one "
+            "of ten."
         )
     if "incline_deg" in attrs:
+        yield from incline_caveats(attrs["incline_deg"], slope)
         return
-    if not is_sloped:
+    if abs(slope) < NOTABLE_SLOPE_DEG:
         yield (
             "The ground is taken as level: a slope that is not given (--incline) goes into trunk "
             "lean, shank and foot angles."
         )
     else:
+        kind = "climbs" if slope > 0 else "descends"
         yield (
             f"If the camera was level, the ground {kind} by about {abs(slope):.0f}°: one camera "
-            f"cannot tell its own tilt from a slope. {FROM_GROUND}"
+            "cannot tell its own tilt from a slope. Trunk lean, shank and foot angles are "
+            "measured from the normal of the ground; give its slope where it has one (--incline)."
         )
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #c9be5f3a
@@ -208,8 +213,7 @@ def segment_caveats(
     if len(segments) < 2:
         return
     spans = ", ".join(
-        f"{s['start']:.1f} to {s['end']:.1f} s"
-        + (f" ({GAIT_NAMES.get(s['gait'], s['gait'])})" if s["gait"] else "")
+        f"{s['start']:.1f} to {s['end']:.1f} s ({GAIT_NAMES.get(s['gait'], s['gait'])})"
         for s in segments
     )
     used = [str(s["segment"]) for s in segments if s["used"]]
@@ -237,9 +241,9 @@ def gait_caveats(
         yield from withheld_caveats(metrics)
     yield from segment_caveats(metrics)
     if odd := metrics.attrs.get("odd_steps", 0):
-        left_out = "1 step is" if odd == 1 else f"{odd} steps are"
+        verb = "is" if odd == 1 else "are"
         yield (
-            f"{left_out} left out of the means, unlike the others or impossible in this gait; "
+            f"{odd} of the steps {verb} unlike the others and left out of the means; "
             "steps.csv has all."
         )
     if gait == "backward":
