@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NEAR_S', 'NEAR_FRAMES', 'MAX_GAP_S', 'MIN_OTHER_POINTS', 'MIN_LEARNING_FRAMES', 'RIDGE', 'MIN_FILTERED', 'MAX_CUTOFF',
-           'EVEN', 'HALF_LENGTH', 'KAISER_BETA', 'runs', 'Gap', 'short_gaps', 'polynomial', 'Filled', 'fill_gaps',
-           'body_guess', 'lowpass', 'smooth_track', 'change_rate']
+           'EVEN', 'HALF_LENGTH', 'KAISER_BETA', 'frames_between', 'runs', 'Gap', 'short_gaps', 'polynomial', 'Filled',
+           'fill_gaps', 'body_guess', 'lowpass', 'smooth_track', 'change_rate']
 
 # %% ../nbs/130_signals.ipynb #3895c97d
 import warnings
@@ -20,6 +20,17 @@ from .checks import check_number, check_series
 from .poses import resample_track
 
 # %% ../nbs/130_signals.ipynb #980fbf09
+def frames_between(
+    t: np.ndarray,  # Times, rising, s, shape (T,)
+    start: float,  # First moment, s
+    end: float,  # Last moment, s; both belong to it
+) -> slice:  # Empty where a moment is NaN
+    "The frames between two moments, found without looking at all others"
+    if not start <= end:
+        return slice(0, 0)
+    return slice(int(np.searchsorted(t, start)), int(np.searchsorted(t, end, "right")))
+
+
 def runs(
     mask: np.ndarray,  # Booleans, shape (T,)
 ) -> list[tuple[int, int]]:  # First frame and the frame after the last of every run
