@@ -23,7 +23,7 @@ from .segments import segments_of
 from .steps import speeds_of, step_table
 from ..geometry import GRAVITY
 from ..poses import check_coordinates, like, points, pose_arrays
-from ..signals import frames_between
+from ..signals import frames_between, in_blocks
 
 # %% ../../nbs/gait/492_ground.ipynb #ee53b6bd
 CONTACT_WEIGHT = 100.0  # (s/m)²: a standing forefoot is left with 0.1 m/s
@@ -183,6 +183,14 @@ def centre_of_mass(
     pose3d: xr.Dataset,  # 3D poses, m
 ) -> np.ndarray:  # m, shape (T, 3)
     "Centre of mass of the body (shares of the segments after Winter 2009)"
+
+    def block(a: int, b: int) -> np.ndarray:
+        return _centre_of_frames(pose3d.isel(time=slice(a, b)))
+
+    return in_blocks(block, pose3d.sizes["time"], margin=0)
+
+
+def _centre_of_frames(pose3d: xr.Dataset) -> np.ndarray:
     joints = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe")
     names = ("mid_hip", *(f"{side}_{j}" for side in ("left", "right") for j in joints))
     point = dict(zip(names, points(pose3d, *names).astype(float), strict=True))
