@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from runningpose.gait.detectors import Lag, consensus
 from runningpose.gait.foot_signals import (
-    FineFoot,
+    FootCurves,
     continuous_runs,
     foot_signals,
     strike_landmarks,
@@ -32,8 +32,8 @@ def landmarks(pose, truth, **about):
             for k in ("foot_strike", "toe_off")
         }
         for t, s in continuous_runs(foot_signals(pose, side).signals, pose.time.values):
-            f = FineFoot(t, s)
-            for sweep in f.sweeps():
+            curves = FootCurves(t, s)
+            for f, sweep in curves.swept():
                 a, b = sweep
                 for kind, marks, guess in (
                     ("foot_strike", strike_landmarks(f, sweep), f.time[a] + 0.02),

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['NEAR_S', 'NEAR_FRAMES', 'MAX_GAP_S', 'MIN_OTHER_POINTS', 'MIN_LEARNING_FRAMES', 'RIDGE', 'MIN_FILTERED', 'MAX_CUTOFF',
-           'EVEN', 'HALF_LENGTH', 'KAISER_BETA', 'runs', 'Gap', 'short_gaps', 'polynomial', 'Filled', 'fill_gaps',
-           'body_guess', 'lowpass', 'smooth_track', 'change_rate']
+           'EVEN', 'HALF_LENGTH', 'KAISER_BETA', 'frames_between', 'runs', 'Gap', 'short_gaps', 'polynomial', 'Filled',
+           'fill_gaps', 'body_guess', 'lowpass', 'smooth_track', 'change_rate', 'in_blocks']
 
 # %% ../nbs/130_signals.ipynb #3895c97d
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -20,6 +20,17 @@ from .checks import check_number, check_series
 from .poses import resample_track
 
 # %% ../nbs/130_signals.ipynb #980fbf09
+def frames_between(
+    t: np.ndarray,  # Times, rising, s, shape (T,)
+    start: float,  # First moment, s
+    end: float,  # Last moment, s; both belong to it
+) -> slice:  # Empty where a moment is NaN
+    "The frames between two moments, found without looking at all others"
+    if not start <= end:
+        return slice(0, 0)
+    return slice(int(np.searchsorted(t, start)), int(np.searchsorted(t, end, "right")))
+
+
 def runs(
     mask: np.ndarray,  # Booleans, shape (T,)
 ) -> list[tuple[int, int]]:  # First frame and the frame after the last of every run
@@ -274,3 +285,31 @@ def _antialias(up: int, down: int) -> np.ndarray:
     for phase in range(up):
         out[phase::up] /= response[phase::up].sum() * up
     return out
+
+# %% ../nbs/130_signals.ipynb #c018
+def in_blocks(
+    work: Callable[[int, int], np.ndarray],  # From first and last frame + 1 to one row per frame
+    frames: int,  # Frames of the clip
+    block: int = 4096,  # Frames kept of each block
+    margin: int = 160,  # Frames computed on each side and dropped; more than any filter here spans
+    out: np.ndarray | None = None,  # Where the rows go: also the array that `work` reads
+) -> np.ndarray:  # One row per frame
+    "Work on a long clip in overlapping blocks, so that memory does not grow with it"
+    waiting: list[tuple[int, np.ndarray]] = []  # written when the next block has read its margin
+    for start in range(0, frames, block):
+        first = max(0, start - margin)
+        rows = work(first, min(frames, start + block + margin))
+        rows = rows[start - first : start - first + block]
+        if out is None:
+            out = np.empty((frames, *rows.shape[1:]), rows.dtype)  # as the first block
+        waiting.append((start, rows))
+        if len(waiting) > 1:
+            _write(out, *waiting.pop(0))
+    if out is None:
+        raise ValueError("there is no frame to work on")
+    _write(out, *waiting[0])
+    return out
+
+
+def _write(out: np.ndarray, start: int, rows: np.ndarray) -> None:
+    out[start : start + len(rows)] = rows

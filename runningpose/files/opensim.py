@@ -7,6 +7,8 @@ __all__ = ['METRES_PER_UNIT', 'HEADER_LINES', 'TIME_STEP', 'to_trc_axes', 'from_
            'load_trc', 'save_mot']
 
 # %% ../../nbs/files/240_opensim.ipynb #7387e313
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,12 +64,11 @@ def save_trc(
             "use to_world first"
         )
     positions = to_trc_axes(pose_arrays(pose3d)[0])
-    lines = [
-        *_trc_header(path.name, pose3d.attrs["fps"], len(positions), pose3d.keypoint.values),
-        *_trc_lines(pose3d.time.values, positions),
-    ]
-    with atomic_file(path) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    names = pose3d.keypoint.values
+    header = _trc_header(path.name, pose3d.attrs["fps"], len(positions), names)
+    lines = chain(header, _trc_lines(pose3d.time.values, positions))
+    with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)
     return path
 
 
@@ -89,16 +90,14 @@ def _on_one_line(name: str) -> str:
     return " ".join(name.split())
 
 
-def _trc_lines(time: np.ndarray, positions: np.ndarray) -> list[str]:
+def _trc_lines(time: np.ndarray, positions: np.ndarray) -> Iterator[str]:
     "A line per frame; missing coordinates are NaN"
 
     def cell(v: float) -> str:
         return "NaN" if np.isnan(v) else f"{v:.6f}"
 
-    return [
-        f"{i}\t{t:.6f}\t" + "\t".join(map(cell, points.ravel()))
-        for i, (t, points) in enumerate(zip(time, positions, strict=True), 1)
-    ]
+    for i, (t, points) in enumerate(zip(time, positions, strict=True), 1):
+        yield f"{i}\t{t:.6f}\t" + "\t".join(map(cell, points.ravel()))
 
 # %% ../../nbs/files/240_opensim.ipynb #c017
 METRES_PER_UNIT = {

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ANGLE_CONVENTIONS', 'CAMERA_FRAME', 'BodyAxes', 'body_axes', 'side_points', 'arcsin_deg', 'leg_flexion',
            'elbow_flexion', 'segment_angles', 'central_angles', 'head_point', 'run_direction', 'side_angles',
-           'angles_along_run', 'joint_angles', 'subtract_standing']
+           'angles_along_run', 'frame_angles', 'joint_angles', 'subtract_standing']
 
 # %% ../../nbs/gait/482_angles.ipynb #c003
 import warnings
@@ -19,6 +19,7 @@ from .directions import LEVEL_CAMERA_UP, WORLD_UP, heading, turned_towards
 from .segments import by_piece
 from ..geometry import dot, perpendicular, signed_angle, unit
 from ..poses import PoseError, check_coordinates, points
+from ..signals import in_blocks
 
 # %% ../../nbs/gait/482_angles.ipynb #c009
 class BodyAxes(NamedTuple):
@@ -206,10 +207,24 @@ def angles_along_run(
 ) -> pd.DataFrame:  # Degrees, index time (s)
     "Joint angles with one direction of the run"
     forward = run_direction(pose3d)
+
+    def block(a: int, b: int) -> np.ndarray:
+        angles = frame_angles(pose3d.isel(time=slice(a, b)), forward)
+        return np.stack(list(angles.values()), 1)
+
+    names = list(frame_angles(pose3d.isel(time=slice(0, 1)), forward))
+    values = in_blocks(block, pose3d.sizes["time"], margin=0)
+    return pd.DataFrame(values, pd.Index(pose3d.time.values, name="time"), names)
+
+
+def frame_angles(
+    pose3d: xr.Dataset,  # 3D poses, m
+    forward: np.ndarray,  # Direction of the run, shape (3,)
+) -> dict[str, np.ndarray]:  # Degrees, shape (T,) each, in the order of the table
+    "All angles, frame by frame"
     sides = {side: side_angles(pose3d, side, forward) for side in ("right", "left")}
     columns = {f"{side}_{name}": sides[side][name] for name in sides["right"] for side in sides}
-    columns |= central_angles(pose3d, forward)
-    return pd.DataFrame(columns, index=pd.Index(pose3d.time.values, name="time"))
+    return columns | central_angles(pose3d, forward)
 
 
 def joint_angles(

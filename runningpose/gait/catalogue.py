@@ -228,8 +228,8 @@ def stride_length(step: Step) -> float:
 @metric("deg", BOTH, needs=("sagittal view", "level camera"), possible=(-45, 90))
 def trunk_lean(step: Step) -> float:
     "trunk against the vertical, forward positive, mean of whole strides"
-    time, lean = step.clip.time, step.clip.angles.trunk_lean.to_numpy()
-    inside = lean[(time >= step.strike) & (time < step.next_strike)]
+    before_next = np.nextafter(step.next_strike, -np.inf)
+    inside = step.between(step.clip.angle("trunk_lean"), step.strike, before_next)
     return float(inside.mean()) if len(inside) else np.nan
 
 # %% ../../nbs/gait/490_catalogue.ipynb #25b73390
@@ -327,8 +327,8 @@ def hip_extension_toe_off(step: Step) -> float:
 def pelvic_drop(step: Step) -> float:
     "how far the other side of the pelvis sinks in contact"
     sign = 1 if step.side == "left" else -1
-    obliquity = sign * step.clip.angles.pelvis_obliquity.to_numpy()
-    return step.peak(obliquity, step.strike, step.toe_off)
+    inside = step.between(step.clip.angle("pelvis_obliquity"), step.strike, step.toe_off)
+    return float((sign * inside).max()) if len(inside) else np.nan
 
 
 @metric("deg", needs=("sagittal view",), possible=(0, 250))

@@ -20,9 +20,10 @@ import xarray as xr
 from scipy.ndimage import median_filter
 
 from .detectors import DETECTORS, Contact, Detector
-from .foot_signals import FineFoot, Unseen, continuous_runs, foot_signals
+from .foot_signals import FootCurves, Unseen, continuous_runs, foot_signals
 from .segments import pieces
 from ..poses import check_coordinates
+from ..signals import frames_between
 
 # %% ../../nbs/gait/487_events.ipynb #c011
 SHORTEST_CONTACT_S, LONGEST_CONTACT_S = 0.06, 1.2  # s; what is shorter or longer is no contact
@@ -54,7 +55,7 @@ def contact_confidence(
     fps: float,  # Hz
 ) -> float:  # 0..1
     "How well the foot was seen around a contact"
-    near = (time >= contact.strike - 0.05) & (time <= contact.toe_off + 0.05)
+    near = frames_between(time, contact.strike - 0.05, contact.toe_off + 0.05)
     return float(confidence[near].mean()) * min(1.0, (fps / FULL_CONFIDENCE_FPS) ** 0.5)
 
 
@@ -64,8 +65,9 @@ def saw_both_ends(
     confidence: np.ndarray,  # Of the foot's keypoints, 0..1, shape (T,)
 ) -> bool:
     "Whether the foot was seen when it landed and when it left"
-    ends = [abs(time - moment) <= 0.05 for moment in (contact.strike, contact.toe_off)]
-    return all(near.any() and confidence[near].mean() >= MIN_SEEN for near in ends)
+    moments = (contact.strike, contact.toe_off)
+    near = [confidence[frames_between(time, t - 0.05, t + 0.05)] for t in moments]
+    return all(len(seen) and seen.mean() >= MIN_SEEN for seen in near)
 
 
 class FootEvents(NamedTuple):
@@ -100,12 +102,12 @@ def foot_events(
     time = pose3d.time.values
     events, unseen = [], unseen_spans(time, confidence, side)
     for run in continuous_runs(signals, time):
-        foot = FineFoot(run.time, run.signals, cutoff)
-        for sweep in foot.sweeps():
+        curves = FootCurves(run.time, run.signals, cutoff)
+        for foot, sweep in curves.swept():
             contact = detector(foot, sweep, walking)
             if not SHORTEST_CONTACT_S < contact.toe_off - contact.strike < LONGEST_CONTACT_S:
                 continue  # one of them is missing, or they are no contact
-            seen = contact_confidence(contact, time, confidence, foot.fps)
+            seen = contact_confidence(contact, time, confidence, curves.fps)
             if not saw_both_ends(contact, time, confidence):
                 unseen.append(Unseen(side, float(contact.strike), float(contact.toe_off)))
                 continue  # nobody saw it: the lifter made it up

@@ -23,6 +23,7 @@ from .segments import segments_of
 from .steps import speeds_of, step_table
 from ..geometry import GRAVITY
 from ..poses import check_coordinates, like, points, pose_arrays
+from ..signals import frames_between, in_blocks
 
 # %% ../../nbs/gait/492_ground.ipynb #ee53b6bd
 CONTACT_WEIGHT = 100.0  # (s/m)²: a standing forefoot is left with 0.1 m/s
@@ -39,7 +40,7 @@ def mid_stance(
     for step in steps[(steps.side == side) & steps.toe_off.notna()].itertuples():
         contact = step.toe_off - step.strike
         start, end = step.strike + 0.25 * contact, step.strike + 0.75 * contact
-        stands |= (time >= start) & (time <= end)
+        stands[frames_between(time, start, end)] = True
     return stands
 
 
@@ -182,6 +183,14 @@ def centre_of_mass(
     pose3d: xr.Dataset,  # 3D poses, m
 ) -> np.ndarray:  # m, shape (T, 3)
     "Centre of mass of the body (shares of the segments after Winter 2009)"
+
+    def block(a: int, b: int) -> np.ndarray:
+        return _centre_of_frames(pose3d.isel(time=slice(a, b)))
+
+    return in_blocks(block, pose3d.sizes["time"], margin=0)
+
+
+def _centre_of_frames(pose3d: xr.Dataset) -> np.ndarray:
     joints = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe")
     names = ("mid_hip", *(f"{side}_{j}" for side in ("left", "right") for j in joints))
     point = dict(zip(names, points(pose3d, *names).astype(float), strict=True))
@@ -211,12 +220,13 @@ def free_fall(
     time = pose3d.time.values
     accelerations, weights = [], []
     for step in step_table(events).itertuples():
-        in_flight = (time >= step.toe_off + margin) & (time <= step.other_strike - margin)
-        in_flight &= np.isfinite(height)
-        if in_flight.sum() < 4:
+        in_flight = frames_between(time, step.toe_off + margin, step.other_strike - margin)
+        known = np.isfinite(height[in_flight])
+        if known.sum() < 4:
             continue
-        t = time[in_flight] - time[in_flight].mean()
-        accelerations.append(-2 * np.polyfit(t, height[in_flight], 2)[0])
+        t, z = time[in_flight][known], height[in_flight][known]
+        t = t - t.mean()
+        accelerations.append(-2 * np.polyfit(t, z, 2)[0])
         weights.append(((t**2 - (t**2).mean()) ** 2).sum())
     if len(weights) < 2:
         return FreeFall(np.nan, np.nan, len(weights))

@@ -19,6 +19,7 @@ import xarray as xr
 
 from .directions import horizontal
 from ..poses import like, points, pose_arrays
+from ..signals import in_blocks
 
 # %% ../../nbs/gait/479_segments.ipynb #5e900006
 SMOOTHING_S = 0.8  # s, over which the facing is averaged: about a stride
@@ -30,6 +31,14 @@ def body_facing(
     up: np.ndarray,  # Unit vector, shape (3,)
 ) -> np.ndarray:  # Horizontal, length about 4 where all is seen, shape (T, 3); NaN where nothing is
     "Which way the body faces, frame by frame"
+
+    def block(a: int, b: int) -> np.ndarray:
+        return _facing_of_frames(pose3d.isel(time=slice(a, b)), up)
+
+    return in_blocks(block, pose3d.sizes["time"], margin=0)
+
+
+def _facing_of_frames(pose3d: xr.Dataset, up: np.ndarray) -> np.ndarray:
     pairs = ("hip", "shoulder")
     names = [f"{side}_{name}" for name in (*pairs, "heel", "big_toe") for side in ("left", "right")]
     point = dict(zip(names, points(pose3d, *names).astype(float), strict=True))

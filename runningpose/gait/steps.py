@@ -8,7 +8,8 @@ __all__ = ['CONTACT_COLUMNS', 'MAX_STRIDE', 'MAX_DISTANCE', 'LONGEST_STRIDE_S', 
            'speeds_of', 'GaitClip', 'Step']
 
 # %% ../../nbs/gait/488_steps.ipynb #031c3abf
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from .directions import heading, up_axis
 from .foot_signals import Unseen
 from .segments import pieces
 from ..poses import points
+from ..signals import frames_between
 
 # %% ../../nbs/gait/488_steps.ipynb #cffb4bd4
 class ContactRow(NamedTuple):
@@ -58,7 +60,8 @@ def contacts_of(
     other = "left" if side == "right" else "right"
     others = event_times(events, other, "foot_strike")
     unseen = [Unseen(*span) for span in events.attrs.get("unseen", [])]
-    own = events[events.side == side]
+    own = events[events.side == side].sort_values("time", kind="stable")
+    own_times, confidence = own.time.to_numpy(float), own.confidence.to_numpy(float)
 
     def seen_between(foot: str, start: float, end: float) -> bool:
         return not any(u.side == foot and start < u.end and u.start < end for u in unseen)
@@ -67,7 +70,13 @@ def contacts_of(
     usual = np.median(strides) if strides else LONGEST_STRIDE_S
 
     def after(times: np.ndarray, t: float) -> float:
-        return times[times > t].min(initial=np.inf)
+        return float(np.append(times, np.inf)[np.searchsorted(times, t, "right")])
+
+    def before(times: np.ndarray, t: float) -> float:
+        return float(np.append(-np.inf, times)[np.searchsorted(times, t)])
+
+    def mean_or_nan(values: np.ndarray) -> float:
+        return float(np.nanmean(values)) if np.isfinite(values).any() else np.nan
 
     def if_near(time: float, t: float) -> float:
         return time if abs(time - t) < MAX_DISTANCE * usual else np.nan
@@ -76,7 +85,7 @@ def contacts_of(
     for strike in strikes:
         following, toe_off = after(strikes, strike), after(toe_offs, strike)
         other_next = after(others, strike)
-        other_last = others[others < strike].max(initial=-np.inf)
+        other_last = before(others, strike)
         whole = following - strike < MAX_STRIDE * usual and seen_between(side, strike, following)
         next_known = seen_between(other, strike, other_next)
         last_known = seen_between(other, other_last, strike)
@@ -88,7 +97,7 @@ def contacts_of(
                 following if whole else np.nan,
                 if_near(other_next, strike) if next_known else np.nan,
                 if_near(other_last, strike) if last_known else np.nan,
-                own[own.time.between(strike, toe_off)].confidence.mean(),
+                mean_or_nan(confidence[frames_between(own_times, strike, toe_off)]),
             )
         )
     return rows
@@ -154,7 +163,8 @@ def contact_speeds(
     }
     contact_speeds = []
     for step in steps.itertuples():
-        speed = backward[step.side][(time > step.strike) & (time < step.toe_off)]
+        first = np.searchsorted(time, step.strike, "right")
+        speed = backward[step.side][first : np.searchsorted(time, step.toe_off)]
         speed = speed[~np.isnan(speed)]
         enough = len(speed) > 2
         contact_speeds.append(np.quantile(speed, STANCE_SPEED_QUANTILE) if enough else np.nan)
@@ -183,6 +193,7 @@ class GaitClip:
     pose3d: xr.Dataset  # 3D poses, m
     angles: pd.DataFrame  # Table of `joint_angles`, degrees
     contacts: pd.DataFrame  # Table of `step_table`
+    known: dict[str, np.ndarray] = field(default_factory=dict, repr=False)  # Signals worked out
 
     @cached_property
     def time(self) -> np.ndarray:  # s, shape (T,)
@@ -208,23 +219,49 @@ class GaitClip:
         "Height of the middle of the trunk, halfway between mid-hip and neck"
         return points(self.pose3d, "mid_hip", "neck").astype(float).mean(0) @ up_axis(self.pose3d)
 
+    @cached_property
+    def forward(self) -> np.ndarray:  # Unit vector, shape (3,)
+        return heading(self.pose3d, up_axis(self.pose3d)).forward
+
+    def once(
+        self,
+        name: str,  # Name of the signal
+        work_out: Callable[[], np.ndarray],
+    ) -> np.ndarray:  # Shape (T,)
+        "A signal, worked out for the first step that asks and kept for the others"
+        if name not in self.known:
+            self.known[name] = np.ascontiguousarray(work_out())
+        return self.known[name]
+
+    def angle(
+        self,
+        name: str,  # Column of the angles, e.g. 'right_knee_flexion'
+    ) -> np.ndarray:  # Degrees, shape (T,)
+        return self.once(f"angle {name}", self.angles[name].to_numpy)
+
     def ahead_of_pelvis(
         self,
         name: str,  # Name of a point, e.g. 'left_ankle'
     ) -> np.ndarray:  # m, shape (T,)
         "How far a point lies ahead of the mid-pelvis"
-        forward = heading(self.pose3d, up_axis(self.pose3d)).forward
-        pelvis, point = points(self.pose3d, "mid_hip", name).astype(float) @ forward
-        return point - pelvis
+
+        def ahead() -> np.ndarray:
+            pelvis, point = points(self.pose3d, "mid_hip", name).astype(float) @ self.forward
+            return point - pelvis
+
+        return self.once(f"{name} ahead", ahead)
 
     def to_the_left(
         self,
         name: str,  # Name of a point, e.g. 'left_ankle'
     ) -> np.ndarray:  # m, shape (T,)
         "Where a point lies across the run, positive to the left of the origin"
-        up = up_axis(self.pose3d)
-        left = np.cross(up, heading(self.pose3d, up).forward)
-        return points(self.pose3d, name)[0].astype(float) @ left
+
+        def left() -> np.ndarray:
+            axis = np.cross(up_axis(self.pose3d), self.forward)
+            return points(self.pose3d, name)[0].astype(float) @ axis
+
+        return self.once(f"{name} left", left)
 
     def steps(self) -> list["Step"]:
         "The contacts of the clip, in order of time"
@@ -278,7 +315,7 @@ class Step:
         self,
         name: str,  # e.g. 'knee_flexion', of this side
     ) -> np.ndarray:  # Degrees, shape (T,)
-        return self.clip.angles[f"{self.side}_{name}"].to_numpy()
+        return self.clip.angle(f"{self.side}_{name}")
 
     def at(
         self,
@@ -295,7 +332,7 @@ class Step:
         end: float,  # s
     ) -> np.ndarray:  # Empty where a moment is not known
         "A signal between two moments, both included"
-        return values[(self.clip.time >= start) & (self.clip.time <= end)]
+        return values[frames_between(self.clip.time, start, end)]
 
     def peak(
         self,

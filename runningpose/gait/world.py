@@ -28,6 +28,7 @@ from runningpose.gait.directions import (
 )
 from .segments import Segment, straight_stretches
 from ..poses import check_coordinates, like, points, pose_arrays
+from ..signals import in_blocks
 from ..skeleton import REST_POSE_22
 
 # %% ../../nbs/gait/480_world.ipynb #e00d0002
@@ -177,7 +178,7 @@ def foot_clearance(
 ) -> np.ndarray:  # Height of the lowest foot point above its height in standing, m, shape (T,)
     "Height of the lower foot"
     names = [side + part for side in "LR" for part in ("HeelBack", "Forefoot", "Forefoot5")]
-    z = points(pose3d, *names).astype(float) @ up
+    z = np.stack([points(pose3d, name)[0].astype(float) @ up for name in names])
     standing = np.array([REST_POSE_22[name][2] for name in names])
     z = z - standing[:, None] * height / 1.75
     lowest = np.nanmin(np.where(np.isnan(z), np.inf, z), 0)
@@ -365,16 +366,20 @@ def to_world(
     axes = axes_of([pose3d] if whole else parts, treadmill, up, degrees)
     z, main = axes.up, axes.main
     R = np.stack([main.forward, np.cross(z, main.forward), z])
-    position, confidence = pose_arrays(pose3d)
     pelvis = points(pose3d, "mid_hip")[0].astype(float) @ R.T
     pelvis = pelvis[~np.isnan(pelvis).any(1)]
     floor = floor_height(foot_clearance(pose3d, z, pose3d.attrs.get("height") or 1.75))
     start = np.median(pelvis[:, 0]) if main.in_place else pelvis[0, 0]
     origin = [start, np.median(pelvis[:, 1]), floor.height]
     extra = world_attrs(pose3d, axes, [] if whole else parts, degrees)
+    position, confidence = pose_arrays(pose3d)
+
+    def turned(a: int, b: int) -> np.ndarray:
+        return (position[a:b].astype(float) @ R.T - origin).astype(np.float32)
+
     world = like(
         pose3d,
-        position.astype(float) @ R.T - origin,
+        in_blocks(turned, len(position), margin=0, out=position),
         confidence,
         frame="world",
         treadmill_from="detected" if treadmill is None else "given",
