@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
-           'NOTABLE_SLOPE_DEG', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats',
-           'assumption_caveats', 'incline_caveats', 'vertical_caveats', 'selection_in_words', 'detection_caveats',
-           'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
+           'NOTABLE_SLOPE_DEG', 'UP_ERRORS', 'FROM_GROUND', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA',
+           'video_caveats', 'assumption_caveats', 'incline_caveats', 'vertical_caveats', 'selection_in_words',
+           'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -82,6 +82,14 @@ def assumption_caveats(
 SMALL_STATURE_M = 1.4  # m, below which children differ most from small adults
 USUAL_UP_ERROR_DEG, LARGE_UP_ERROR_DEG = 3, 8  # median, 90th percentile: `evaluate_up.py`
 NOTABLE_TILT_DEG, NOTABLE_SLOPE_DEG = 5, 3  # degrees, from which a sentence is worth its place
+UP_ERRORS = (
+    f"On rendered clips such a reading was off by {USUAL_UP_ERROR_DEG}° in the median, and by "
+    f"more than {LARGE_UP_ERROR_DEG}° in one of ten."
+)
+FROM_GROUND = (
+    "Trunk lean, shank and foot angles are measured from the normal of the ground; give its slope "
+    "where it has one (--incline)."
+)
 
 
 def incline_caveats(
@@ -114,27 +122,32 @@ def vertical_caveats(
         )
         return
     tilt, slope = attrs.get("tilt_deg", 0.0), attrs.get("slope_deg", 0.0)
+    is_sloped = abs(slope) >= NOTABLE_SLOPE_DEG and "incline_deg" not in attrs
+    kind = "climbs" if slope > 0 else "descends"
+    if tilt > NOTABLE_TILT_DEG and is_sloped:
+        yield (
+            f"Judging by the motion, the camera was tilted against the ground by about {tilt:.0f}°:"
+            f" it was not level, or the ground {kind} by about {abs(slope):.0f}°; one camera "
+            f"cannot tell which. {FROM_GROUND} {UP_ERRORS}"
+        )
+        return
     if tilt > NOTABLE_TILT_DEG:
         yield (
             f"Judging by the motion, the camera was tilted by about {tilt:.0f}°, and angles "
-            f"against the vertical take account of it. On rendered clips such a reading was off by "
-            f"{USUAL_UP_ERROR_DEG}° in the median, and by more than {LARGE_UP_ERROR_DEG}° in one "
-            "of ten."
+            f"against the vertical take account of it. {UP_ERRORS}"
         )
     if "incline_deg" in attrs:
         yield from incline_caveats(attrs["incline_deg"], slope)
         return
-    if abs(slope) < NOTABLE_SLOPE_DEG:
+    if not is_sloped:
         yield (
             "The ground is taken as level: a slope that is not given (--incline) goes into trunk "
             "lean, shank and foot angles."
         )
     else:
-        kind = "climbs" if slope > 0 else "descends"
         yield (
             f"If the camera was level, the ground {kind} by about {abs(slope):.0f}°: one camera "
-            "cannot tell its own tilt from a slope. Trunk lean, shank and foot angles are "
-            "measured from the normal of the ground; give its slope where it has one (--incline)."
+            f"cannot tell its own tilt from a slope. {FROM_GROUND}"
         )
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #c9be5f3a
@@ -213,7 +226,8 @@ def segment_caveats(
     if len(segments) < 2:
         return
     spans = ", ".join(
-        f"{s['start']:.1f} to {s['end']:.1f} s ({GAIT_NAMES.get(s['gait'], s['gait'])})"
+        f"{s['start']:.1f} to {s['end']:.1f} s"
+        + (f" ({GAIT_NAMES.get(s['gait'], s['gait'])})" if s["gait"] else "")
         for s in segments
     )
     used = [str(s["segment"]) for s in segments if s["used"]]
@@ -241,9 +255,9 @@ def gait_caveats(
         yield from withheld_caveats(metrics)
     yield from segment_caveats(metrics)
     if odd := metrics.attrs.get("odd_steps", 0):
-        verb = "is" if odd == 1 else "are"
+        left_out = "1 step is" if odd == 1 else f"{odd} steps are"
         yield (
-            f"{odd} of the steps {verb} unlike the others and left out of the means; "
+            f"{left_out} left out of the means, unlike the others or impossible in this gait; "
             "steps.csv has all."
         )
     if gait == "backward":
