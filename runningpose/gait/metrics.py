@@ -121,7 +121,7 @@ def metric_row(
     norm = metric.norm if scene.has_norms else Norm(np.nan, np.nan)
     low, high = norm.mean - norm.sd, norm.mean + norm.sd
     reason = why_not(metric, side, steps, kept, scene.conditions, scene.gait)
-    if not reason and scene.is_doubtful:
+    if not reason and scene.is_doubtful and metric.unit != "deg":
         reason = MOSTLY_ODD
     if reason:
         nothing = np.nan, metric.unit, np.nan, 0, 0.0
