@@ -191,7 +191,8 @@ def detection_caveats(
         yield f"The mirrored pass saw nobody, or somebody else, in {n} frames."
     unseen = np.isnan(pose_arrays(raw)[0]).all((1, 2)).mean()
     if unseen > 0:
-        yield f"Nobody was found in {100 * unseen:.0f} % of the frames."
+        share = f"{100 * unseen:.0f} %" if unseen >= 0.01 else "less than 1 %"
+        yield f"Nobody was found in {share} of the frames."
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #add6e806
 GAIT_NAMES = dict(run="running", walk="walking", sprint="sprinting", stand="no steps")
