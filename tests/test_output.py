@@ -21,7 +21,8 @@ from runningpose.pipeline.analyze import analyze
 from runningpose.pipeline.batch import run_batch
 from runningpose.pipeline.results import RESULT_FILES
 from runningpose.pose2d.backend import BACKENDS
-from runningpose.poses import pose_arrays, poses_dataset
+from runningpose.pose2d.upright import TurnedPicture
+from runningpose.poses import like, pose_arrays, poses_dataset
 from runningpose.skeleton import convert, skeleton
 from runningpose.synthetic import synthetic_runner
 from runningpose.video.writer import VideoWriter
@@ -188,6 +189,27 @@ def test_result_of_a_name_that_is_no_text(tmp_path):
     assert {p.name for p in result.folder.iterdir()} == RESULT_FILES - {"live.mp4"}
     assert read_record(result.folder)["video"]["name"] == "l%E4ufer.mp4"
     assert "l%E4ufer.mp4" in (result.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_picture_on_its_side_is_refused_with_what_to_do(tmp_path):
+    "By the whole job: nothing is written; turned as the sentence says, it is analysed"
+    video = grey_video(tmp_path / "a.mp4")
+    with planted_backend():
+        upright = BACKENDS["planted"].infer
+
+        def lying(clip, **options):
+            found = upright(clip, **options)
+            x, y = pose_arrays(found)[0].transpose(2, 0, 1) + [[[-70]], [[70]]]
+            if clip.info.rotation == 0:
+                return like(found, np.stack([y, 179 - x], -1))
+            return like(found, np.stack([x, y], -1), image_width=180, image_height=320)
+
+        BACKENDS["planted"] = lying
+        with pytest.raises(TurnedPicture, match="lies on its side.*--rotate 90"):
+            analyze(video, tmp_path / "o", backend="planted", progress=False)
+        assert not (tmp_path / "o").exists()
+        result = analyze(video, backend="planted", progress=False, rotate=90)
+    assert result.events.attrs["gait"] == "run"
 
 
 def test_names_that_cannot_be_made(tmp_path):

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LIMITS', 'MAX_NAME', 'FRAME_STYLE', 'STAGES', 'VIDEO_TYPES', 'MODEL_INFO', 'TURNS', 'INTRODUCTION', 'ADDRESS',
            'Place', 'first_picture', 'place_in_video', 'with_ring', 'Limits', 'AppResult', 'plain_name', 'run_job',
-           'report_frame', 'without_folder', 'import_gradio', 'Handlers', 'Inputs', 'input_column', 'build_app',
-           'check_port', 'check_limits', 'serve', 'stop_on_signals', 'runningpose_app']
+           'report_frame', 'without_folder', 'import_gradio', 'Handlers', 'Inputs', 'input_column', 'Outputs',
+           'output_parts', 'build_app', 'check_port', 'check_limits', 'serve', 'stop_on_signals', 'runningpose_app']
 
 # %% ../../nbs/cli/760_app.ipynb #a42b994b
 import os
@@ -323,6 +323,24 @@ def input_column(gr: Any, limits: Limits) -> Inputs:
     return Inputs(video, height, model, mirror, speed, rotate, start)
 
 
+class Outputs(NamedTuple):
+    "What an analysis fills in, as parts of the page"
+
+    report: Any
+    overlay: Any
+    download: Any
+    message: Any
+
+
+def output_parts(gr: Any) -> Outputs:
+    "The lower part of the page"
+    message = gr.Markdown(elem_id="said")
+    report = gr.HTML(elem_id="report")
+    overlay = gr.Video(label="Overlay", interactive=False, visible=False)
+    download = gr.File(label="Download", elem_id="files", visible=False)
+    return Outputs(report, overlay, download, message)
+
+
 def build_app(
     files: SessionFiles | None = None,  # Where its files lie; a new folder when not given
     limits: Limits = LIMITS,
@@ -357,17 +375,13 @@ def build_app(
             with gr.Column():
                 label = "Several people? Click on the runner"
                 picture = gr.Image(label=label, interactive=False, buttons=[])
-        message = gr.Markdown(elem_id="said")
-        report = gr.HTML(elem_id="report")
-        overlay = gr.Video(label="Overlay", interactive=False, visible=False)
-        download = gr.File(label="Download", elem_id="files", visible=False)
+        outputs = output_parts(gr)
         plain, point = gr.State(None), gr.State(None)
         video, height, *others, start = inputs
         for changed in (video, inputs.rotate):
             changed.change(show_video, [video, inputs.rotate], [picture, plain, point])
         picture.select(choose, [video, plain, inputs.rotate], [picture, point])
-        given, shown = [video, height, point, *others], [report, overlay, download, message]
-        start.click(analyse, given, shown, concurrency_limit=2)
+        start.click(analyse, [video, height, point, *others], [*outputs], concurrency_limit=2)
     return page
 
 # %% ../../nbs/cli/760_app.ipynb #a3f941a9
