@@ -46,7 +46,7 @@ def peak_of_estimate(frames):
 
 
 def test_memory_of_the_estimate_grows_little_with_the_clip(small_blocks):
-    short, long = 400, 1000
+    short, long = 600, 1800
     peak_of_estimate(60)  # loads the lifter
     growth = (peak_of_estimate(long) - peak_of_estimate(short)) / (long - short)
     assert growth < KB_PER_FRAME, f"{growth:.2f} kB per frame"
