@@ -237,7 +237,10 @@ class GaitClip:
         self,
         name: str,  # Column of the angles, e.g. 'right_knee_flexion'
     ) -> np.ndarray:  # Degrees, shape (T,)
-        return self.once(f"angle {name}", self.angles[name].to_numpy)
+        def column() -> np.ndarray:
+            return self.angles[name].to_numpy()
+
+        return self.once(f"angle {name}", column)
 
     def ahead_of_pelvis(
         self,

@@ -40,7 +40,7 @@ def step_rate(
         return np.nan
     ankles = position[:, names.index("left_ankle")] - position[:, names.index("right_ankle")]
     seen = np.isfinite(ankles).all(1)
-    time, ankles, y = kp2d.time.values[seen], ankles[seen], position[seen][..., 1]
+    time, ankles, y = kp2d.time.values[seen], ankles[seen], position[..., 1][seen]
     if len(time) < MIN_FRAMES:
         return np.nan
     body_height = np.median(np.nanmax(y, 1) - np.nanmin(y, 1))
@@ -73,14 +73,13 @@ def ankle_spectrum(
     "Power of the ankles' relative motion at each frequency, whichever of them is called left"
     duration = time[-1] - time[0]
     even = np.linspace(time[0], time[-1], len(time))
-    frequency, power = periodogram(
-        [np.interp(even, time, x) for x in unsigned(ankles).T],
-        (len(time) - 1) / duration,
-        window="hann",
-        nfft=8 * len(time),
-        detrend="linear",
-    )
-    return Spectrum(frequency, power.sum(0), MIN_STEPS / duration)
+    how = dict(window="hann", nfft=8 * len(time), detrend="linear")
+    total = np.zeros(4 * len(time) + 1)
+    for distance in unsigned(ankles).T:
+        values = np.interp(even, time, distance)
+        frequency, power = periodogram(values, (len(time) - 1) / duration, **how)
+        total += power
+    return Spectrum(frequency, total, MIN_STEPS / duration)
 
 # %% ../../nbs/pipeline/590_clip_time.ipynb #d7d6d153
 class TimeSigns(NamedTuple):

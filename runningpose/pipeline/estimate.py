@@ -73,6 +73,7 @@ def estimate(
         )
     with stage("gait"):
         events = gait_events(events_world)
+        del events_world  # as much memory as the poses
         pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
         angles = joint_angles(pose3d)
         steps = step_measures(pose3d, events, angles)
