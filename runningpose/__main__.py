@@ -39,7 +39,9 @@ def nearest_command(
 MODULE_OF = {command: module for module, names in MODULES.items() for command in names.split()}
 
 
-def call(name):
+def call(
+    name: str,  # Full name of a command
+) -> None:
     "Call a command; Ctrl-C while its module is imported is no traceback"
     try:
         getattr(import_module(f"runningpose.cli.{MODULE_OF[name]}"), name)()
@@ -48,7 +50,7 @@ def call(name):
         sys.exit(130)
 
 
-def script():
+def script() -> None:
     "Call the command that this script is named after"
     name = sys.argv[0].replace("\\", "/").split("/")[-1].split(".")[0].removesuffix("-script")
     call(name if name in MODULE_OF else "runningpose")

@@ -1,5 +1,6 @@
 "settings.ini, the installed package, the modules and the notebooks agree."
 
+import ast
 import re
 from configparser import ConfigParser
 from importlib.metadata import entry_points, metadata, requires
@@ -82,3 +83,31 @@ def test_module_has_its_notebook(module):
     assert source and (module.parent / source[1]).exists(), (
         f"{module.name} was written by hand, or its notebook is gone"
     )
+
+
+def public_functions(module):
+    "Functions and methods that a user may call"
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            yield node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from (part for part in node.body if isinstance(part, ast.FunctionDef))
+
+
+def is_typed(function):
+    "Whether every argument and the result have a type"
+    arguments = [*function.args.args, *function.args.kwonlyargs]
+    named = [a for a in arguments if a.arg not in ("self", "cls")]
+    has_result = function.returns is not None or function.name == "__init__"
+    return has_result and all(a.annotation is not None for a in named)
+
+
+def test_public_functions_are_typed():
+    untyped = [
+        f"{module.stem}.{function.name}"
+        for module in MODULES
+        for function in public_functions(module)
+        if (not function.name.startswith("_") or function.name == "__init__")
+        and not is_typed(function)
+    ]
+    assert not untyped

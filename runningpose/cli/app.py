@@ -463,7 +463,7 @@ def runningpose_app(
     no_browser: bool = False,  # Do not open it
     max_mb: int = LIMITS.megabytes,  # Size of a video at most, MB
     max_minutes: float = LIMITS.minutes,  # Length of a video at most, minutes
-):
+) -> None:
     "A page on this machine: drop a video, get the report"
     check_port(port)
     limits = check_limits(Limits(max_mb, max_minutes))

@@ -76,7 +76,7 @@ def runningpose_train(
     threads: int = None,  # CPU threads; as many as there are idle cores when not given
     device: str = "cpu",  # cpu or cuda
     resume: bool = False,  # Carry on from the last checkpoint
-):
+) -> None:
     "Train a lifter; it is saved every 250 steps and can be resumed"
     from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
     from runningpose.training.processes import is_first_process
@@ -132,7 +132,7 @@ def runningpose_evaluate(
     views: int = 8,  # Cameras around the runner
     fps: float = 60.0,  # Rate of the virtual video, Hz
     out: str = None,  # CSV file for the errors of every clip and view
-):
+) -> None:
     "Score a lifter with synthetic 2D; errors in mm, velocity mm/s, angles degrees"
     from runningpose.training.evaluate import evaluate, summary, unfinished_training
     from runningpose.training.selection import test_motions

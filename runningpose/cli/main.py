@@ -82,7 +82,7 @@ def runningpose(
     scheduler: str = None,  # Address of a Dask scheduler that many videos are sent to
     no_overlay: bool = False,  # Do not make the overlay video
     quiet: bool = False,  # No progress bars
-):
+) -> None:
     "Analyse videos of a runner: keypoints, 3D, angles, events, metrics, overlay and report"
     if camera is not None:
         return run_camera(camera, videos, out, model, height, fov, checkpoint)
@@ -177,7 +177,7 @@ def runningpose_compare(
     ),
     out: str = None,  # File to write; FIRST_SECOND_compared.html when not given
     video: str = None,  # Also write a video, .mp4: the two above each other, in step
-):
+) -> None:
     "Two runs side by side in one HTML file: before and after, two runners, or right and left"
     from runningpose.show.compare import (
         compare_videos,
@@ -207,7 +207,7 @@ def runningpose_fetch(
         "Only print where one file is, fetching it if needed: detector, heavy, full or sample", str
     ) = None,
     quiet: bool = False,  # No progress bars
-):
+) -> None:
     "Get the weights of the 2D detector (Apache-2.0) and the sample clip (BSD-3)"
     from runningpose.files.weights import WEIGHTS, fetch
 

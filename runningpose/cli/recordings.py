@@ -120,7 +120,7 @@ def runningpose_build_dataset(
     offset: str = "auto",  # Seconds from the videos' times to the recordings'; auto finds them
     backend: str = "blazepose",  # Detector for the videos
     quiet: bool = False,  # No bars
-):
+) -> None:
     "Build a data set of recordings, split by person; an interrupted build goes on where it was"
     if views and not cameras:
         raise ValueError("--views needs --cameras: the calibration of the cameras")
@@ -207,7 +207,7 @@ def runningpose_format_qtmdata(
     up: str = None,  # Axis that points up, z, y, x, -z, ..., where the recording does not say it
     person: str = None,  # Prefix of the markers' names, where it shows several people
     no_clean: bool = False,  # Neither repair markers nor filter: frames are only picked
-):
+) -> None:
     "Keypoints of a recording, as NAME_3D_keypoints.csv in the thesis layout (mm), and NAME.nc"
     if not data_file:
         raise ValueError("--data-file is missing: the recording")
@@ -243,7 +243,7 @@ def runningpose_prepare_data_3d(
     output: str = None,  # Name of the data set: data_3d_NAME.npz in the working directory
     camera: str = None,  # Camera whose frame is wanted (as above); the world's when not given
     cameras: str = None,  # Calibration of other cameras (.qca.txt, .toml, ...)
-):
+) -> None:
     "One data set of 3D keypoints (mm) from the CSVs of many recordings"
     if not input:
         raise ValueError(
@@ -293,7 +293,7 @@ def runningpose_prepare_data_coco(
     every: int = 1,  # Every so many frames
     no_images: bool = False,  # Only the JSON
     quiet: bool = False,  # No bars
-):
+) -> None:
     "Images and a COCO keypoint JSON of videos and their recordings"
     source = folder or im_or_folder
     if not source:

@@ -41,7 +41,7 @@ def runningpose_infer_video(
     real_fps: float = None,  # Frames per second when it was filmed, if the file plays others
     rotate: int = None,  # Degrees clockwise to turn a picture that lies: 90, 180 or 270
     quiet: bool = False,  # No progress bars
-):
+) -> None:
     "2D keypoints of one person in each video, as NAME.npz in the thesis's layout and NAME.nc"
     name = choose_backend(backend, cfg)
     model = model or (cfg if name == "detectron2" else None)
@@ -64,7 +64,7 @@ def runningpose_prepare_data_2d_custom(
     output: str = None,  # Name of the data set: data_2d_custom_NAME.npz in the working directory
     fps: float = 30.0,  # Frames per second of archives that do not know their times
     select: str = None,  # Whom to follow where there are several, as in runningpose_infer_video
-):
+) -> None:
     "One data set of 2D keypoints for VideoPose3D from the detections of many videos"
     if not input:
         raise ValueError(

@@ -289,7 +289,7 @@ def runningpose_run(
     viz_limit: int = -1,  # Use the first so many frames
     viz_downsample: int = 1,  # Every so many frames
     viz_size: float = 6,  # Height of the video in units of 90 px
-):
+) -> None:
     "Lift, render, export, score or train, with the flags of the 2022 thesis and of VideoPose3D"
     source = (viz_subject, viz_action, viz_camera, viz_video, viz_skip)
     result = (viz_output, viz_export, viz_limit, viz_downsample, viz_size)

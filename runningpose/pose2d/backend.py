@@ -179,7 +179,7 @@ def find_backend(
 def infer_video(
     path: str | Path,  # Video file
     backend: str = "blazepose",  # Which detector; `BACKENDS` has their names
-    select=None,  # Whom to follow, when there are several: see the table; by default the largest
+    select: Any = None,  # Whom to follow of several: see the table; by default the largest
     progress: bool = True,  # Show a bar, if in a terminal
     start: float | None = None,  # First time, s on the file's clock
     end: float | None = None,  # Frames from this time on are left out, s
@@ -187,7 +187,7 @@ def infer_video(
     mirror: bool = False,  # Use mirrored pictures; the result is in the unmirrored picture
     real_fps: float | None = None,  # Frame rate of filming, Hz, if the file plays another
     rotate: int | None = None,  # Degrees clockwise to turn a picture that lies: 90, 180, 270
-    **options,  # For the backend, e.g. model='full'
+    **options: Any,  # For the backend, e.g. model='full'
 ) -> xr.Dataset:  # Keypoints, px, as detected
     "2D keypoints of the runner in every frame of a video; BackendError, SelectError, VideoError"
     detector = find_backend(backend, mirror, options.get("model"))

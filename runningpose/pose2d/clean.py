@@ -17,7 +17,7 @@ from ..checks import check_number
 from ..outliers import find_outliers
 from .left_right import apply_names, merge_mirrored, name_sides, part_pairs
 from ..poses import check_coordinates, like, pose_arrays
-from ..signals import body_guess, polynomial, short_gaps, smooth_track
+from ..signals import Gap, body_guess, polynomial, short_gaps, smooth_track
 from ..skeleton import Skeleton, skeleton
 
 # %% ../../nbs/pose2d/430_clean.ipynb #7d863380
@@ -31,7 +31,13 @@ class FilledTrack(NamedTuple):
 GUESS_WINDOW_S = 5  # time on either side of a gap that the prediction learns from, s
 
 
-def fill_gap(t, pos, k, gap, guess=None):
+def fill_gap(
+    t: np.ndarray,  # Times, s, shape (T,)
+    pos: np.ndarray,  # Keypoints, px, shape (T, K, 2)
+    k: int,  # Number of the point
+    gap: Gap,  # The frames wanted, and those beside them
+    guess: np.ndarray | None = None,  # Prediction of the point, px, shape (T, 2)
+) -> np.ndarray:  # px, one row per frame of the gap
     "The values of point `k` in a gap: a cubic, or a straight line added to a prediction"
     start, stop, near = gap
     inside = np.arange(start, stop)

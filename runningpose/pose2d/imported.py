@@ -404,7 +404,7 @@ def selected_person(
 class ExampleRunner:
     "A made-up runner: true points and what a program would write of them"
 
-    def __init__(self, frames=40):
+    def __init__(self, frames: int = 40) -> None:
         self.frames, self.fps, self.size = frames, 50, (1280, 720)
         self.time = np.arange(frames) / self.fps
         self.true = np.stack([self._path(k) for k in range(26)], 1)  # halpe_26, px, (T, 26, 2)

@@ -257,7 +257,7 @@ class View:
         "How far towards the viewer points are"
         return self.in_view(xyz)[..., 2]
 
-    def in_view(self, xyz):
+    def in_view(self, xyz: np.ndarray) -> np.ndarray:
         "Points along the axes of the view, from the point looked at, m"
         return (xyz - np.array([*self.centre, LOOK_AT_HEIGHT_M])) @ self.axes.T
 

@@ -23,6 +23,7 @@ from ..poses import pose_arrays
 from .draw import draw_skeleton, draw_text
 from .overlay import given_turn, slowdown
 from ..skeleton import convert, side_rgb, skeleton
+from ..video.frame import Frame
 from ..video.reader import frames_at
 
 # %% ../../nbs/show/579_keyframes.ipynb #b252e926
@@ -209,7 +210,7 @@ class KeyFramePainter:
         self.seen = np.isfinite(self.xy[..., 1]).any(1)
         self.tall = MARGIN * body_height_px(self.xy[self.seen])
 
-    def paint(self, frame, i, side, time):
+    def paint(self, frame: Frame, i: int, side: str, time: float) -> np.ndarray:
         "The picture of a moment: frame of the video, index of the 2D pose, side and time (s)"
         xy = self.xy[i]
         middle = np.nanmin(xy, 0) / 2 + np.nanmax(xy, 0) / 2

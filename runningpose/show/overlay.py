@@ -27,6 +27,7 @@ from runningpose.show.draw import (
     upright,
 )
 from ..skeleton import side_rgb, skeleton
+from ..video.frame import Frame
 from ..video.reader import frames_at, probe, read_frames
 from ..video.writer import VideoWriter, write_gif
 
@@ -181,14 +182,14 @@ class OverlayPainter:
         self.event_time = events.time.to_numpy(float) if events is not None else np.empty(0)
         self.within2d, self.within3d = half_interval(self.time2d), half_interval(self.time3d)
 
-    def canvas(self, frame):
+    def canvas(self, frame: Frame) -> np.ndarray:
         "The picture at its place, the 3D half still empty; runs beside the decoder"
         w, h = self.layout.width2d, self.layout.height
         out = np.empty((h, w + self.layout.width3d, 3), np.uint8)
         out[:, :w] = frame.rgb(w, h)
         return out
 
-    def draw_2d(self, rgb, t, scale):
+    def draw_2d(self, rgb: np.ndarray, t: float, scale: tuple[float, float]) -> None:
         "The skeleton and the trails of the feet on the video"
         i = nearest(self.time2d, t, self.within2d)
         if i < 0 or np.isnan(self.xy[i]).all():
@@ -198,7 +199,7 @@ class OverlayPainter:
             draw_trails(rgb, self.xy[first : i + 1] * scale, self.skel2d)
         draw_skeleton(rgb, self.xy[i] * scale, self.skel2d, self.confidence[i])
 
-    def panel_3d(self, t):
+    def panel_3d(self, t: float) -> np.ndarray:
         "The body in 3D with its readouts"
         i = nearest(self.time3d, t, self.within3d)
         body = self.xyz[i] if i >= 0 else np.full(self.xyz.shape[1:], np.nan)
@@ -215,7 +216,7 @@ class OverlayPainter:
         recent = ((self.event_time <= t + 1e-6) & (self.event_time > t - EVENT_SHOWN_S)).any()
         return draw_readouts(panel, row, t, self.events if recent else None)
 
-    def paint(self, frame):
+    def paint(self, frame: Frame) -> np.ndarray:
         "Both halves of a frame"
         out, t, w = frame.prepared, frame.time / self.slow, self.layout.width2d
         self.draw_2d(out[:, :w], t, (w / frame.width, self.layout.height / frame.height))
