@@ -114,6 +114,6 @@ def test_the_index_shows_what_the_reports_show(batch):
     assert {rows["sprinter"][i] for i in timed} == {format_number(np.nan)}
     assert "time in doubt: try --real-fps" in rows["sprinter"][0]
     warnings = json.loads((batch / "sprinter" / "run.json").read_text())["warnings"]
-    assert any("held" in warning for warning in warnings), warnings
+    assert any("the picture before them once more" in warning for warning in warnings), warnings
     for name in ("side", "shuttle"):
         assert float(rows[name][3 + columns.index("speed")]) == pytest.approx(3.0, rel=0.1)
