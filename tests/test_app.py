@@ -9,17 +9,25 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 
+from runningpose.camera import look_at, phone_camera, project
+from runningpose.cli.app import LIMITS, Handlers
+from runningpose.cli.app_files import SessionFiles
+from runningpose.pose2d.backend import BACKENDS
+from runningpose.poses import pose_arrays, poses_dataset
+from runningpose.skeleton import convert
+from runningpose.synthetic import synthetic_runner
 from runningpose.video.writer import VideoWriter
 
 pytest.importorskip("gradio", reason="Gradio is not installed (runningpose[app])")
 
 CODE = """
 import sys, types
-def no_detector(video, out, progress, **_):  # the rest of the way is the app's own
+def no_detector(video, out, progress, **options):  # the rest of the way is the app's own
     out.mkdir(parents=True)
-    (out / "report.html").write_text('<video src="overlay.mp4"></video>')
+    (out / "report.html").write_text(f'<video src="overlay.mp4"></video>{{options}}')
     return types.SimpleNamespace(events=[])
 sys.modules["runningpose.pipeline.analyze"] = types.SimpleNamespace(analyze=no_detector)
 from runningpose.cli.app import runningpose_app
@@ -87,12 +95,13 @@ def status(client, path):
     return client.get(f"/gradio_api/file={path}").status_code
 
 
-def analyse(client, video):
+def analyse(client, video, height=0, rotate=None, incline=0):
     "What the page gets when the button is pressed: the outputs, or the sentence of a refusal"
     page = client.get("/config").json()
     (number,) = [d["id"] for d in page["dependencies"] if d["api_name"] == "analyse"]
     session = os.urandom(6).hex()
-    data = [dict(path=video, meta={"_type": "gradio.FileData"}), 0, None, "heavy", False, 0, None]
+    file = dict(path=video, meta={"_type": "gradio.FileData"})
+    data = [file, height, None, "heavy", False, 0, rotate, incline]
     call = dict(data=data, fn_index=number, session_hash=session)
     assert client.post("/gradio_api/queue/join", json=call).status_code == 200
     with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as lines:
@@ -129,6 +138,75 @@ def test_one_does_not_reach_the_other(app, tmp_path):
     assert "/gradio_api/file=" in outputs[0] and Path(report).name == "report.html"
     for file in (report, archive):
         assert [status(c, file) for c in (anna, ben)] == [200, 403]
+
+
+def test_choices_of_the_page(app, tmp_path):
+    "What is chosen on the page reaches the analysis; what is left alone is not given"
+    client = app.browser()
+    video = upload(client, film(tmp_path / "run.mp4"))
+    chosen = analyse(client, video, height=1.7, rotate=90, incline=3)["data"][0]
+    for option in ("height", "rotate", "incline"):
+        value = dict(height=1.7, rotate=90, incline=3)[option]
+        assert f"&#x27;{option}&#x27;: {value}" in chosen
+    alone = analyse(client, video)["data"][0]
+    for option in ("height", "rotate", "incline", "speed"):
+        assert f"&#x27;{option}&#x27;: None" in alone
+
+
+class Page:
+    "What the handlers need of Gradio"
+
+    class Error(Exception):
+        def __init__(self, message, **_):
+            super().__init__(message)
+
+    @staticmethod
+    def update(**values):
+        return values
+
+
+@pytest.fixture
+def turned_video(tmp_path, monkeypatch):
+    "A runner whose video lies on its side, and a detector that knows where"
+    truth = synthetic_runner(3.0, seconds=3, fps=30, treadmill=True)
+    camera = look_at(phone_camera(320, 180), [0, -4.5, 1.1], [0, 0, 1.0])
+    px = convert(project(pose_arrays(truth.pose)[0], camera), "runningpose_22", "halpe_26")
+    lying = np.stack([px[..., 1], 320 - px[..., 0]], -1)  # a quarter turn to the left
+
+    def planted(clip, model=None, **options):
+        upright = (clip.info.width, clip.info.height) == (320, 180)
+        points = px if upright else lying
+        size = dict(image_width=clip.info.width, image_height=clip.info.height)
+        facts = dict(backend="planted", frames_lost=0, video=clip.path.name)
+        times, index = clip.times, [frame.index for frame in clip.frames()]
+        return poses_dataset(points[index], time=times, fps=clip.fps, **facts, **size)
+
+    monkeypatch.setitem(BACKENDS, "blazepose", planted)
+    path = tmp_path / "lying.mp4"
+    with VideoWriter(path, 180, 320, 30) as writer:
+        for i in range(len(px)):
+            writer.write(np.full((320, 180, 3), 90 + i % 60, np.uint8))
+    return path
+
+
+def test_a_turned_picture_is_analysed_as_chosen(turned_video):
+    "Left alone it is refused with the choice to make; turned it has its metrics"
+    with SessionFiles() as files:
+        session = files.new_session()
+        video = files.folder(session) / turned_video.name
+        turned_video.replace(video)
+        handlers = Handlers(Page, files, LIMITS)
+
+        def press(rotate):
+            given = (1.75, None, "heavy", False, 0, rotate, 0)
+            return handlers.analyse(str(video), *given, lambda *a, **k: None, session)
+
+        with pytest.raises(Page.Error, match="lies on its side.*Turn the picture.*More"):
+            press(None)
+        assert handlers.show_video(str(video), 90, session)[1].shape == (180, 320, 3)
+        report = Path(press(90)[2]["value"][0])
+        metrics = pd.read_csv(report.with_name("metrics.csv")).set_index(["metric", "side"])
+        assert abs(metrics.value["speed", "both"] / 3 - 1) < 0.1
 
 
 def test_modes(app):

@@ -279,7 +279,9 @@ def test_ctrl_c_during_the_imports(tmp_path, after_s):
     finally:
         process.kill()
         process.wait()
-    assert process.returncode in (130, 2) and "Traceback" not in said
+    # Where the interrupt passes through an `exec` of Python's own (dataclasses, named tuples),
+    # Python ends itself by SIGINT after our exit(130); a shell shows 130 for both
+    assert process.returncode in (130, -signal.SIGINT, 2) and "Traceback" not in said
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
 

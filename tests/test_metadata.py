@@ -111,3 +111,15 @@ def test_public_functions_are_typed():
         and not is_typed(function)
     ]
     assert not untyped
+
+
+def test_table_of_tests():
+    "tests/README.md lists every file here, and names tests and pages that exist"
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(test_\w+\.py)`", text, re.MULTILINE))
+    assert listed == {path.name for path in (ROOT / "tests").glob("test_*.py")}
+    file = ""
+    for named, test in re.findall(r"`(test_\w+\.py)?::(\w+)", text):
+        file = named or file
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), test
+    assert all((ROOT / page).exists() for page in re.findall(r"`(nbs/[\w/]+\.ipynb)", text))

@@ -6,9 +6,11 @@ import csv
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from runningpose.camera import look_at, phone_camera, project
+from runningpose.cli.lifter import runningpose_evaluate
 from runningpose.files.opensim import load_trc, save_mot
 from runningpose.gait.angles import joint_angles
 from runningpose.pipeline.estimate import estimate
@@ -18,6 +20,7 @@ from runningpose.poses import pose_arrays, poses_dataset
 from runningpose.show.compare import load_result, sides_as_runs, write_comparison
 from runningpose.skeleton import convert, skeleton
 from runningpose.synthetic import synthetic_runner
+from runningpose.training import evaluate, selection
 from runningpose.video.reader import probe
 from runningpose.video.writer import VideoWriter
 
@@ -94,6 +97,47 @@ def test_tables(results):
         for cell in (cell for row in rows[1] for cell in row):
             if cell[:1] in ("=", "+", "@", "\t", "-"):
                 float(cell)
+
+
+def test_two_people_compared(results, tmp_path):
+    "The page that compares two runs, where each has a hostile name"
+    pages = []
+    for name in (PLAIN, HOSTILE):
+        result = load_result(results[name].folder)
+        other = dict(result, name=f"{result['name']} 2")
+        page = write_comparison(tmp_path / "two.html", result, other).read_text()
+        pages.append(Structure(page))
+    assert pages[0].elements == pages[1].elements
+    assert pages[1].text.count("<img src=x onerror=alert(1)>") >= 2
+
+
+def test_tables_of_errors(tmp_path, monkeypatch, capsys):
+    "`runningpose_evaluate --out`: people and clips with hostile names"
+    people = [HOSTILE, "=1+1", "two\nlines", "+49"]
+    errors = pd.DataFrame(dict(person=people, clip=people, error=[-1.0, 2.0, 3.0, 4.0]))
+    monkeypatch.setattr(selection, "test_motions", lambda data, person: ["a motion"])
+    monkeypatch.setattr(evaluate, "evaluate", lambda motions, checkpoint, **options: errors)
+    monkeypatch.setattr(evaluate, "summary", lambda errors: errors[["error"]])
+    monkeypatch.setattr(evaluate, "unfinished_training", lambda checkpoint: "")
+    file = tmp_path / "errors.csv"
+    runningpose_evaluate("set", "test", "lifter", out=str(file))
+    with file.open(newline="", encoding="utf-8") as f:
+        head, *rows = csv.reader(f)
+    assert [len(row) for row in rows] == [len(head)] * 4
+    cells = [cell for row in rows for cell in row]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+@\t\r\n"))]
+    assert rows[0][0] == f"'{HOSTILE}" and rows[2][0] == "two\nlines"
+
+
+def test_no_place_for_the_errors(tmp_path, monkeypatch, capsys):
+    "Found before the work, and nothing is left"
+    monkeypatch.setattr(selection, "test_motions", lambda data, person: pytest.fail("work"))
+    (tmp_path / "folder").mkdir()
+    for out in ("none/errors.csv", "folder", "a" * 300):
+        with pytest.raises(SystemExit) as stop:
+            runningpose_evaluate("set", "test", "lifter", out=str(tmp_path / out))
+        assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_opensim(results):

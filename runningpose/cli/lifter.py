@@ -134,17 +134,21 @@ def runningpose_evaluate(
     out: str = None,  # CSV file for the errors of every clip and view
 ) -> None:
     "Score a lifter with synthetic 2D; errors in mm, velocity mm/s, angles degrees"
+    from runningpose.atomic import check_writable
+    from runningpose.files.text import write_table
     from runningpose.training.evaluate import evaluate, summary, unfinished_training
     from runningpose.training.selection import test_motions
 
+    if out is not None:
+        check_writable(out)
     motions = test_motions(data, person)
     if not motions:
         raise ValueError(f"there is no motion of {person} long enough to score on")
     if views < 1:
         raise ValueError(f"--views is {views}; at least one is needed")
     errors = evaluate(motions, checkpoint, noise=parse_noise(noise), views=views, fps=fps)
-    if out:
-        errors.to_csv(out, index=False)
+    if out is not None:
+        write_table(errors, out)
     if unfinished := unfinished_training(checkpoint):
         print(unfinished)
     print(summary(errors).round(1).to_string())

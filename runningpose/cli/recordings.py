@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from fastcore.script import Param
 
+from ..atomic import check_writable
 from ..camera import Camera
 from .command import command
 from ..data.build import BuildOptions, build_dataset
@@ -264,10 +265,11 @@ def runningpose_prepare_data_3d(
         raise ValueError(
             f"{folder} has no _3D_keypoints.csv: runningpose_format_qtmdata writes them"
         )
+    path = check_writable(f"data_3d_{output}.npz")
     name, calibrated = _choose_camera(camera, cameras)
     poses = {re.sub("_3D_keypoints$", "", f.stem, flags=re.I): load_keypoints_csv(f) for f in files}
     world_to_camera = calibrated[name] if name else None
-    out = save_data_3d(poses, f"data_3d_{output}.npz", world_to_camera, camera=name or "")
+    out = save_data_3d(poses, path, world_to_camera, camera=name or "")
     for recording, ds in poses.items():
         why = " (assumed: its .nc is not beside it)" if "fps_source" in ds.attrs else ""
         frames, fps = ds.sizes["time"], ds.attrs["fps"]

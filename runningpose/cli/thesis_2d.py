@@ -75,9 +75,11 @@ def runningpose_prepare_data_2d_custom(
             f"-o is {output!r}: a name without folders is needed; data_2d_custom_NAME.npz is "
             "written to the working directory"
         )
+    from runningpose.atomic import check_writable
     from runningpose.data.thesis_2d_files import save_data_2d
     from runningpose.pipeline.keypoint_folder import collect_detections
 
+    path = check_writable(f"data_2d_custom_{output}.npz")
     poses = collect_detections(input, fps, select)
     for name, kp2d in poses.items():
         full = Path(input) / Path(name).with_suffix(Path(name).suffix + ".nc").name
@@ -88,4 +90,4 @@ def runningpose_prepare_data_2d_custom(
         print(f"{name}: {kp2d.sizes['time']} frames{filled}")
         if why := kp2d.attrs.get("select_unsure"):
             print(f"note: {name}: {why}", file=sys.stderr)
-    print(save_data_2d(poses, f"data_2d_custom_{output}.npz"))
+    print(save_data_2d(poses, path))

@@ -158,7 +158,8 @@ def train_epochs(
         **options,
     )
     if curves:
-        plot_history(checkpoint_file(out, ".history.json"), Path(folder) / "training_curves.png")
+        history = checkpoint_file(out, ".history.json")
+        plot_history(history, history.with_name("training_curves.png"))
 
 
 def score(

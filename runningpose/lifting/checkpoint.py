@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, give_name
 from ..inputs import reason, regular_file
 from .equivariant import EquivariantTCN
 from .tcn import TCN
@@ -169,7 +169,7 @@ def save_checkpoint(
     description = asdict(cfg) | dict(sha256=sha256_of(new_weights))
     with atomic_file(checkpoint_file(path, ".json")) as part:
         part.write_text(json.dumps(description, indent=1) + "\n")
-    new_weights.replace(path)
+    give_name(new_weights, path)
     return path
 
 

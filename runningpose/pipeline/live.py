@@ -28,6 +28,7 @@ import xarray as xr
 from ..atomic import MARK, RECORD, finished_folder
 from ..camera import phone_camera
 from ..gait.angles import joint_angles
+from ..gait.world import check_incline
 from ..lifting.lift_stream import Lifter
 from .estimate import estimate
 from .results import RESULT_FILES
@@ -400,12 +401,14 @@ def run_live(
     height: float | None = None,  # Stature of the runner, m
     fov: float | None = None,  # Degrees across the longer side of the picture
     checkpoint: str | Path | None = None,  # Lifter; the shipped one when not given
+    incline: float | None = None,  # Slope of the ground or the belt, degrees, uphill positive
     seconds: float | None = None,  # Stop after this time; else at the end, or with Ctrl-C
     window: bool = True,  # Show it in a browser
     real_time: bool = True,  # Play a file at its own speed
     announce: Callable[[str], Any] = print,  # Gets the address of the window
 ) -> dict[str, Any]:  # frames, seconds, frames_per_second, dropped, delay of 3D in s
     "Follow a runner live; LiveError or FileNotFoundError if there are no pictures"
+    check_incline(incline)
     source = open_source(address, real_time)
     follower = Follower(BlazePose(model), source.fps)
     target: AbstractContextManager[Path | None] = (
@@ -424,9 +427,8 @@ def run_live(
         if session.video and folder:
             session.video.close()
             camera = session.view.lifter.camera
-            write_session(
-                session.view, folder, facts, height=height, camera=camera, checkpoint=checkpoint
-            )
+            given = dict(height=height, checkpoint=checkpoint, incline=incline)
+            write_session(session.view, folder, facts, camera=camera, **given)
     return facts
 
 

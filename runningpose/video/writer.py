@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av.filter import Graph
 
-from ..atomic import atomic_file, check_file, part_path
+from ..atomic import atomic_file, check_file, give_name, part_path
 from .reader import VideoError
 
 # %% ../../nbs/video/270_writer.ipynb #b51b7cbc
@@ -83,7 +83,7 @@ class VideoWriter:
                 raise VideoError(f"no frames were written to {self.path}")
             if self._error:
                 raise self._error
-            self.part.replace(self.path)
+            give_name(self.part, self.path)
         finally:
             self.part.unlink(missing_ok=True)
 
