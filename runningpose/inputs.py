@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GB', 'MAX_BYTES', 'CONTENT_HASH', 'FormatError', 'MissingFile', 'regular_file', 'reason', 'parsing', 'reading',
-           'read_json', 'with_hash', 'without_hash']
+           'read_json', 'number_array', 'with_hash', 'without_hash']
 
 # %% ../nbs/106_inputs.ipynb #a985c781
 import hashlib
@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 # %% ../nbs/106_inputs.ipynb #5a9c99c6
 class FormatError(ValueError):
@@ -168,6 +170,16 @@ def read_json(
             raise error(
                 f"{file} is not JSON that can be read ({e}): another kind of file, or cut off"
             ) from e
+
+# %% ../nbs/106_inputs.ipynb #be53d6b6
+def number_array(
+    values: Any,  # Numbers of a file, in lists of equal lengths
+) -> np.ndarray:  # float64
+    "Numbers as an array; TypeError or ValueError for anything else, also for true and false"
+    array = np.array(values, float)
+    if any(isinstance(v, bool | np.bool_) for v in np.array(values, object).flat):
+        raise ValueError("true or false stands in the place of a number")
+    return array
 
 # %% ../nbs/106_inputs.ipynb #be53d6b4
 CONTENT_HASH = "content_sha256"  # key of the hash

@@ -64,11 +64,11 @@ def contents(folder):
 
 def read(kind, folder):
     "Read one file; how it went"
-    from fuzz.verdict import digest, fault_of, memory_ran_out, refusal_fault
+    from fuzz.verdict import fault_of, leaves, memory_ran_out, refusal_fault
 
     file = folder / kind.file
     opened = file if kind.opened is None else folder / kind.opened
-    outcome = dict(result="", error="", digest="", warned=0)
+    outcome = dict(result="", error="", leaves={}, warned=0)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -87,7 +87,7 @@ def read(kind, folder):
         else:
             fault = "" if kind.free else fault_of(value)
             result = f"wrong: {fault}" if fault else "accepted"
-            outcome |= dict(result=result, digest=digest(value), value=value)
+            outcome |= dict(result=result, leaves=leaves(value), value=value)
     ours = [w for w in said if issubclass(w.category, UserWarning)]
     info = getattr(outcome.pop("value", None), "info", None)  # of a video
     missing = getattr(info, "missing", 0) or len(getattr(info, "notes", ()))
