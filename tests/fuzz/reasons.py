@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import h5py
-from fuzz.damage import NUMBER, is_json, is_text
+import numpy as np
+from fuzz.damage import is_json, is_text
 
 OPEN_ENDED = {  # kinds of which a part is a whole file too: why
     "table of trials": "rows typed by hand; the last line need not end",
@@ -32,6 +33,8 @@ OPTIONAL_ENTRIES = {
     "result, run.json": "earlier versions have fewer entries",
     "description without hash": "earlier versions have fewer entries",
 }
+UNNUMBERED = {"recording .txt"}  # kinds whose rows have no number and no time
+NAMES_ONLY = {"labels"}  # kinds of which every line is a name
 MISSING = {"", "nan", "null", "none", "inf", "infinity", "-inf", "-infinity", "na", "n/a"}
 CELLS = re.compile(rb"[,;\t =:<>\[\]{}()\"'/]")
 PER_CELL = 8  # values of what was read that may change with one cell of a text
@@ -112,8 +115,13 @@ def _difference_of_lines(old: bytes, new: bytes) -> Difference:
 
 
 def _is_number(cell: bytes) -> bool:
-    bare = cell.strip().lower()
-    return NUMBER.fullmatch(bare) is not None or bare.decode("latin1") in MISSING
+    text = cell.decode("latin1").strip().lower()
+    if text in MISSING:
+        return True
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def _difference_of_trees(old, new) -> Difference:
@@ -169,11 +177,29 @@ def is_another_number(read: Read) -> bool:
     return found.numbers > 0 and not found.words + found.lost and is_local(read, found.numbers)
 
 
+def is_renamed(read: Read) -> bool:
+    "The same values under another name"
+    if read.is_own or not is_text(read.whole):
+        return False
+
+    def values(found):
+        return sorted(v for name, v in found.items() if not name.endswith("/source"))
+
+    return values(read.before) == values(read.after)
+
+
 def is_another_word(read: Read) -> bool:
     if read.is_own or not is_text(read.whole):
         return False
+    if read.kind in NAMES_ONLY:
+        return len(read.whole.splitlines()) == len(read.data.splitlines())
     found = difference(read.whole, read.data)
     return found.words > 0 and not found.lost
+
+
+def is_reordered(read: Read) -> bool:
+    lines = read.whole.splitlines(), read.data.splitlines()
+    return read.kind in UNNUMBERED and sorted(lines[0]) == sorted(lines[1])
 
 
 def is_another_row(read: Read) -> bool:
@@ -246,7 +272,9 @@ REASONS: dict[str, Callable[[Read], bool]] = {
     "written anew by a program, all check sums fit": was_rewritten,
     "a part is a whole file of this kind": is_part,
     "text without check sum: another number, within bounds": is_another_number,
+    "text without check sum: the same values under another name": is_renamed,
     "text without check sum: another name or word": is_another_word,
+    "text without check sum: rows that have no number": is_reordered,
     "text without check sum: rows that nothing counts": is_another_row,
     "raw numbers without check sum, within bounds": is_raw_number,
     "compressed pictures without check sum": is_picture,
