@@ -49,7 +49,7 @@ app: $(VENV)/.installed-app  ## a page in the browser: drop a video, read the re
 test: $(VENV)/.installed-dev  ## the whole test suite; FLAGS="slow data" runs those cells too
 	$(BIN)/python tools/check.py --flags "$(FLAGS)"
 
-fuzz: $(VENV)/.installed-dev  ## thousands of damaged files through every reader, 20 minutes at most
+fuzz: $(VENV)/.installed-dev  ## thousands of damaged files through every reader, with a reason for each that passes
 	$(BIN)/python tests/fuzz/run.py
 
 docs: $(VENV)/.installed-dev  ## build docs/ and check its links

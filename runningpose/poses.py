@@ -22,7 +22,7 @@ from scipy.interpolate import CubicSpline
 
 from .atomic import atomic_file, printable
 from .checks import check_number, check_series, check_type, described
-from .hdf5 import check_hdf5
+from .hdf5 import check_hdf5, seal
 from .inputs import parsing
 from .skeleton import SKELETONS, Skeleton, convert, recipe, skeleton
 
@@ -392,6 +392,7 @@ def save_poses(
     encoding = dict(position=compressed, confidence=compressed)
     with atomic_file(path) as part:
         ds.assign_attrs(packed(ds.attrs)).to_netcdf(part, engine="h5netcdf", encoding=encoding)
+        seal(part)
     return path
 
 

@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['QTM_SUBPIXEL', 'QTM_TO_CV', 'MIQUS', 'ROTATION', 'FOCAL', 'PRINCIPAL_POINT', 'SENSOR', 'DISTORTION',
-           'CV_PIXEL_CENTRE', 'ZERO', 'CalibrationError', 'QtmCalibration', 'qtm_camera', 'miqus_cameras',
-           'read_cameras', 'QtmAttributes', 'read_qtm_xml', 'read_qtm_table', 'CvCalibration', 'cv_camera', 'read_toml',
-           'read_opencv', 'save_cameras', 'camera_record', 'camera_from_record']
+           'CV_PIXEL_CENTRE', 'ZERO', 'NEEDED_OF_A_CAMERA', 'OF_A_CAMERA', 'CalibrationError', 'QtmCalibration',
+           'qtm_camera', 'miqus_cameras', 'read_cameras', 'QtmAttributes', 'read_qtm_xml', 'read_qtm_table',
+           'CvCalibration', 'cv_camera', 'read_toml', 'read_opencv', 'save_cameras', 'camera_record',
+           'camera_from_record']
 
 # %% ../../nbs/data/300_calibration.ipynb #f4eab464
 import csv
 import json
 import re
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -22,7 +24,7 @@ import numpy as np
 
 from ..atomic import atomic_file
 from ..camera import Camera, cropped
-from ..inputs import FormatError, reading
+from ..inputs import FormatError, number_array, reading
 
 # %% ../../nbs/data/300_calibration.ipynb #278380a5
 QTM_SUBPIXEL = 64  # parts of a pixel in which Qualisys writes focal length, principal point, size
@@ -154,6 +156,8 @@ class QtmAttributes:
         self.values = {k.lower(): v for k, v in attributes.items() if k}
         self.where = where  # File and camera, for errors
         needed = ["x", "y", "z", *ROTATION, *FOCAL, *PRINCIPAL_POINT, *SENSOR]
+        if any(name.lower() in self.values for name in DISTORTION):
+            needed += DISTORTION
         if missing := [name for name in needed if name.lower() not in self.values]:
             raise CalibrationError(f"{where} has no {', '.join(missing[:4])}")
 
@@ -277,7 +281,8 @@ def cv_camera(
 ) -> Camera:  # The camera, m and px
     "A camera from the numbers of OpenCV"
     where = f"{path}, camera {name}"
-    K, dist = np.array(numbers.matrix, float), np.array(numbers.distortion, float).ravel()
+    K, dist = number_array(numbers.matrix), number_array(numbers.distortion).ravel()
+    size = number_array(numbers.size)
     if K.shape != (3, 3) or abs(K[0, 1]) > 1e-6:
         raise CalibrationError(f"{where}: the camera matrix has to be 3x3 without skew")
     if dist[5:].any():
@@ -285,23 +290,31 @@ def cv_camera(
             f"{where} has {len(dist)} distortion coefficients; k1, k2, p1, p2, k3 are supported"
         )
     return Camera(
-        round(numbers.size[0]),
-        round(numbers.size[1]),
+        round(size[0]),
+        round(size[1]),
         (K[0, 0], K[1, 1]),
         (K[0, 2] + CV_PIXEL_CENTRE, K[1, 2] + CV_PIXEL_CENTRE),
         tuple(np.r_[dist, np.zeros(5)][:5]),
         _rotation_matrix(numbers.rotation),
-        np.array(numbers.translation, float),
+        number_array(numbers.translation),
         f"{path.name}, camera {name}",
     )
 
 
 def _rotation_matrix(rotation: Any) -> np.ndarray:
     "A rotation matrix from a Rodrigues vector or nine numbers"
-    values = np.array(rotation, float)
-    return cv2.Rodrigues(values.reshape(3))[0] if values.size == 3 else values.reshape(3, 3)
+    values = number_array(rotation)
+    if values.size != 3:
+        return values.reshape(3, 3)
+    if np.linalg.norm(values) > 2 * np.pi:
+        raise CalibrationError(f"the rotation {values.tolist()} is more than one turn, in radians")
+    return cv2.Rodrigues(values.reshape(3))[0]
 
 # %% ../../nbs/data/300_calibration.ipynb #ce0caeac
+NEEDED_OF_A_CAMERA = ("size", "matrix", "distortions")
+OF_A_CAMERA = {*NEEDED_OF_A_CAMERA, "rotation", "translation"}
+
+
 def read_toml(
     path: Path,  # TOML of Pose2Sim or anipose
 ) -> dict[str, Camera]:  # Name to camera
@@ -310,7 +323,7 @@ def read_toml(
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as e:
         raise CalibrationError(f"{path} is not TOML that can be read ({e})") from e
-    tables = {k: v for k, v in content.items() if isinstance(v, dict) and "matrix" in v}
+    tables = {k: v for k, v in content.items() if isinstance(v, dict) and {*v} & OF_A_CAMERA}
     if not tables:
         raise CalibrationError(
             f"{path} has no table with a matrix: it is not a calibration of Pose2Sim"
@@ -320,8 +333,8 @@ def read_toml(
             raise CalibrationError(
                 f"{path}, camera {name} is a fisheye; pinhole cameras are supported"
             )
-        if "size" not in table:
-            raise CalibrationError(f"{path}, camera {name} has no size")
+        if missing := [part for part in NEEDED_OF_A_CAMERA if part not in table]:
+            raise CalibrationError(f"{path}, camera {name} has no {', '.join(missing)}")
     return {
         str(table.get("name", name)): cv_camera(_toml_numbers(table), name, path)
         for name, table in tables.items()
@@ -333,7 +346,7 @@ def _toml_numbers(table: dict[str, Any]) -> CvCalibration:
     return CvCalibration(
         table["size"],
         table["matrix"],
-        table.get("distortions", ZERO),
+        table["distortions"],
         table.get("rotation", ZERO),
         table.get("translation", ZERO),
     )
@@ -346,15 +359,25 @@ def read_opencv(
     entries = _opencv_entries(path)
 
     def entry(*names: str) -> Any:
-        return next((entries[n] for n in names if n in entries), None)
+        name = next((n for n in names if n in entries), None)
+        if name is None:
+            return None
+        if entries[name] is None:
+            raise CalibrationError(f"{path}: there are no numbers in {name}")
+        return entries[name]
 
     matrix = entry("camera_matrix", "cameraMatrix", "K")
     distortion = entry("distortion_coefficients", "distCoeffs", "D")
     width, height = entry("image_width", "width"), entry("image_height", "height")
     if matrix is None or width is None or height is None:
         raise CalibrationError(f"{path} has no camera_matrix, image_width and image_height")
-    size = float(width), float(height)
-    numbers = CvCalibration(size, matrix, distortion if distortion is not None else ZERO)
+    if distortion is None:
+        distortion = ZERO
+        warnings.warn(
+            f"{path} has no distortion_coefficients: the lens is taken as free of distortion",
+            stacklevel=2,
+        )
+    numbers = CvCalibration(_numbers([width, height]), matrix, distortion)
     return {path.stem: cv_camera(numbers, path.stem, path)}
 
 
@@ -383,7 +406,7 @@ def _numbers(values: Any) -> np.ndarray:
     "Numbers in a list, or in text with or without brackets"
     if isinstance(values, str):
         values = values.strip("[] \n").replace(",", " ").split()
-    return np.array(values, float)
+    return number_array(values)
 
 
 def _matrix(rows: Any = 0, cols: Any = 0, sizes: Any = (), data: Any = (), **_: Any) -> Any:

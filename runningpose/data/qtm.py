@@ -28,7 +28,7 @@ from runningpose.data.marker_recording import (
 from .qtm_text import read_rows, read_tsv, save_tsv
 from ..files.opensim import read_trc, save_trc
 from ..files.text import read_text
-from ..inputs import FormatError, reading, reason, regular_file
+from ..inputs import FormatError, number_array, reading, reason, regular_file
 
 # %% ../../nbs/data/315_qtm.ipynb #37aa5503
 MARKER_ENDINGS = (".tsv", ".c3d", ".mat", ".json", ".trc", ".txt", ".csv")
@@ -222,7 +222,7 @@ def _json_measurement(content: Any) -> JsonMeasurement:
     fps = float(content["Timebase"]["Frequency"])
     markers = content["Markers"]
     parts = [
-        Part(k, int(part["Range"]["Start"]), np.array(part["Values"], float))
+        Part(k, int(part["Range"]["Start"]), number_array(part["Values"]))
         for k, marker in enumerate(markers)
         for part in marker["Parts"]
         if part["Values"]

@@ -7,6 +7,7 @@ __all__ = ['FORMULA_STARTS', 'FULL_DECIMALS', 'ROWS_TO_COMPARE', 'ROWS_TO_INSPEC
            'write_table', 'parse_numbers', 'check_truncation']
 
 # %% ../../nbs/files/230_text.ipynb #c003
+import csv
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -48,7 +49,17 @@ def read_table(
         text = read_text(file, what)
         if text and not text.endswith("\n"):
             raise error(f"{file} was cut off: add a line end to its last line if it is whole")
+        _check_widths(text, file, error)
         return pd.read_csv(StringIO(text), **options)
+
+
+def _check_widths(text: str, file: Path, error: type[ValueError]) -> None:
+    "Refuse a row with fewer cells than the first, whose numbers pandas would put elsewhere"
+    rows = csv.reader(StringIO(text))
+    columns = len(next(rows, []))
+    for line, row in enumerate(rows, 2):
+        if row and len(row) < columns:
+            raise error(f"{file}, line {line}: {len(row)} cells, the first line has {columns}")
 
 # %% ../../nbs/files/230_text.ipynb #5e1f0b02
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ..atomic import atomic_file, give_name
-from ..inputs import reason, regular_file
+from ..inputs import reason, regular_file, with_hash, without_hash
 from .equivariant import EquivariantTCN
 from .tcn import TCN
 from ..skeleton import skeleton
@@ -166,7 +166,7 @@ def save_checkpoint(
     new_weights = checkpoint_file(path, ".safetensors.next")
     with atomic_file(new_weights) as part:
         save_file({name: stored(v) for name, v in net.state_dict().items()}, part)
-    description = asdict(cfg) | dict(sha256=sha256_of(new_weights))
+    description = with_hash(asdict(cfg) | dict(sha256=sha256_of(new_weights)))
     with atomic_file(checkpoint_file(path, ".json")) as part:
         part.write_text(json.dumps(description, indent=1) + "\n")
     give_name(new_weights, path)
@@ -229,7 +229,7 @@ def _read_description(file: Path) -> _Description:
     try:
         if file.stat().st_size > MAX_DESCRIPTION:
             raise ValueError("it is far too long")
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = without_hash(json.loads(file.read_text(encoding="utf-8")))
         sha256 = content.pop("sha256", None)
         cfg = LifterConfig(**content)
         check_config(cfg)

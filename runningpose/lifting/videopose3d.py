@@ -9,6 +9,7 @@ __all__ = ['JOINTS_OF', 'read_bin', 'our_names', 'tcn_from', 'Pretrained', 'load
 # %% ../../nbs/lifting/473_videopose3d.ipynb #c003
 import pickle
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ def read_bin(
     except MissingFile as e:
         raise CheckpointError(str(e)) from None
     try:
+        _check_sums(path)
         with torch.serialization.safe_globals(_safe_constructors()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:
@@ -76,6 +78,15 @@ def read_bin(
             "not a dictionary with model_pos or model_run"
         )
     return content
+
+
+def _check_sums(path: Path) -> None:
+    "ValueError if a part of an archive has another check sum: torch does not look"
+    if not zipfile.is_zipfile(path):
+        return  # of a PyTorch before 1.6
+    with zipfile.ZipFile(path) as archive:
+        if name := archive.testzip():
+            raise ValueError(f"the check sum of {name} does not fit")
 
 # %% ../../nbs/lifting/473_videopose3d.ipynb #c007
 _LAYER = re.compile(r"layers_(conv|bn)\.(\d+)\.(.+)")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..inputs import FormatError, parsing
+from ..inputs import FormatError, number_array, parsing
 from .linking import continued_tracks, link_people
 from .people import People, people_from
 from .selection import choose_person, person_poses
@@ -223,7 +223,7 @@ def triples(
 ) -> np.ndarray:  # Shape (K, 3), NaN = missing
     "Keypoints of one person; KeypointsError unless their number is known"
     try:
-        numbers = np.array(values, float)
+        numbers = number_array(values)
     except (TypeError, ValueError, OverflowError):
         raise KeypointsError(f"{where}: the keypoints are not a list of numbers") from None
     if numbers.ndim != 1 or numbers.size % 3 or numbers.size // 3 not in LAYOUTS:

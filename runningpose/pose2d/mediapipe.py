@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ..files.text import read_table
-from ..inputs import read_json
+from ..inputs import number_array, read_json
 from runningpose.pose2d.imported import (
     KeypointsError,
     Layout,
@@ -28,6 +28,8 @@ from ..skeleton import SKELETONS
 # %% ../../nbs/pose2d/425_mediapipe.ipynb #05d418cd
 def _value(point, key, default):
     "A value of a landmark that is a dictionary or an object; the default where it is missing"
+    if isinstance(point, str | int | float | list | None):
+        raise TypeError(f"a landmark is {point!r:.20}")
     value = point.get(key) if isinstance(point, dict) else getattr(point, key, None)
     return default if value is None else value
 
@@ -42,11 +44,11 @@ def _landmarks(pose, where):
     "33 points x, y, confidence of one pose given as numbers, dictionaries or objects"
     rows = len(pose) and isinstance(pose[0], (list, tuple, np.ndarray))
     if isinstance(pose, np.ndarray) or rows:
-        points = np.asarray(pose, float)
+        points = number_array(pose)
         if points.ndim == 2 and 2 <= points.shape[1] <= 5:
             points = np.c_[points[:, :2], points[:, 3:].prod(1)]
     else:
-        points = np.array([_landmark(point) for point in pose], float)
+        points = number_array([_landmark(point) for point in pose])
     if points.shape != (33, 3):
         raise KeypointsError(f"{where}: {len(pose)} landmarks; 33 with x and y are needed")
     points[np.isinf(points).any(1)] = np.nan

@@ -221,6 +221,8 @@ def from_dlc(
     with reading(path, "keypoint file", KeypointsError) as file:
         table = _dlc_csv(file) if file.suffix.lower() == ".csv" else _dlc_h5(file)
     points = _dlc_points(table)
+    if (points.confidence < 0).any() or (points.confidence > 1).any():
+        raise KeypointsError(f"{path}: a likelihood is outside of 0 to 1: the file is damaged")
     used = _translation(points.names, names)
     numbers = frame_numbers(table.frames, path)
     clock = frame_times(numbers, path, video, fps, None, size)

@@ -91,7 +91,9 @@ def _result_record(file: Path) -> dict[str, Any]:
     "The record of a run"
     record = read_json(file)
     facts = record.get("facts", {}) if isinstance(record, dict) else None
-    if not isinstance(facts, dict) or not isinstance(record.get("warnings") or [], list):
+    sentences = record.get("warnings", []) if isinstance(record, dict) else None
+    are_sentences = isinstance(sentences, list) and all(isinstance(s, str) for s in sentences)
+    if not isinstance(facts, dict) or not are_sentences:
         raise FormatError(f"{file} holds no record of a run")
     if not isinstance(facts.get("view_deg", 0), int | float):
         raise FormatError(f"{file}: view_deg is no number")

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['VIDEO_ENDINGS', 'OLDEST_PYAV', 'FORMATS', 'ONLY_THIS_FILE', 'LIST_STARTS', 'VideoError', 'VideoNotFound',
-           'check_pyav', 'names_other_files', 'OpenVideo', 'video_file', 'open_video', 'tick']
+           'check_pyav', 'names_other_files', 'OpenVideo', 'video_file', 'open_video', 'tick', 'is_cut_off']
 
 # %% ../../nbs/video/255_container.ipynb #c7adf1f2
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import av
 
@@ -148,3 +149,62 @@ def tick(
 ) -> Fraction:  # s
     "One step of a stream's clock"
     return cast(Fraction, stream.time_base)  # a stream that was opened has one
+
+# %% ../../nbs/video/255_container.ipynb #38de88f1
+def is_cut_off(
+    path: Path,  # Video file
+    formats: str,  # As FFmpeg calls its format, e.g. matroska,webm
+) -> bool:
+    "Whether the file itself says that its end is missing"
+    checks = dict(gif=_gif_has_no_end, matroska=_matroska_is_short, mpegts=_packet_is_short)
+    with path.open("rb") as file:
+        return any(checks[name](file) for name in formats.split(",") if name in checks)
+
+
+def _gif_has_no_end(file: BinaryIO) -> bool:
+    "Go from block to block of a GIF (GIF89a, section 18 to 27)"
+    file.seek(10)
+    _skip_colours(file, file.read(3)[:1])
+    while (kind := file.read(1)) in (b"!", b","):  # an extension, a picture
+        if kind == b",":
+            _skip_colours(file, file.read(9)[8:])
+        file.seek(1, os.SEEK_CUR)
+        while (size := file.read(1)) and size[0]:
+            file.seek(size[0], os.SEEK_CUR)
+    return kind != b";"
+
+
+def _skip_colours(file: BinaryIO, flags: bytes) -> None:
+    if flags and flags[0] & 0x80:
+        file.seek(3 * 2 ** (1 + (flags[0] & 7)), os.SEEK_CUR)
+
+
+def _matroska_is_short(file: BinaryIO) -> bool:
+    "Compare the length of the segment, which holds everything, with that of the file (RFC 8794)"
+    if file.read(4) != b"\x1a\x45\xdf\xa3":
+        return False
+    file.seek(_element_bytes(file), os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return False
+    end = _element_bytes(file) + file.tell()
+    return end > file.seek(0, os.SEEK_END)
+
+
+def _element_bytes(file: BinaryIO) -> int:
+    "The length of an element; 0 if it was not known when it was written"
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0
+    more = 8 - first[0].bit_length()
+    bits = 7 * (more + 1)
+    length = int.from_bytes(first + file.read(more)) & (2**bits - 1)
+    return 0 if length == 2**bits - 1 else length
+
+
+def _packet_is_short(file: BinaryIO) -> bool:
+    "MPEG-TS: 188 bytes each, which begin with G; of cameras, 4 more in front; 16 more behind"
+    start = file.read(512)
+    for length, first in ((188, 0), (192, 4), (204, 0)):
+        if start[first : first + length + 1 : length] == b"GG":
+            return file.seek(0, os.SEEK_END) % length > 0
+    return False

@@ -26,6 +26,7 @@ class Packets(NamedTuple):
     count: int  # Number of packets, those that are not shown included
     end: float  # When the last packet ends, of picture or sound, s
     is_sound: bool  # The times can be believed without decoding
+    damaged: int = 0  # Packets that FFmpeg marks as damaged
 
 
 def read_packets(
@@ -35,7 +36,7 @@ def read_packets(
     container, stream, _ = video
     pts: list[int | None] = []
     dts: list[int] = []
-    count, end, is_sound = 0, -np.inf, not _times_need_decoding(video)
+    count, damaged, end, is_sound = 0, 0, -np.inf, not _times_need_decoding(video)
     try:
         for packet in container.demux(stream, *container.streams.audio[:1]):
             if packet.size == 0:
@@ -46,6 +47,7 @@ def read_packets(
                 continue
             is_sound &= not packet.is_corrupt and (count > 0 or packet.is_keyframe)
             count += 1
+            damaged += packet.is_corrupt
             dts += [] if packet.dts is None else [packet.dts]
             if not packet.is_discard:
                 pts.append(packet.pts)
@@ -54,7 +56,7 @@ def read_packets(
     times = np.array([np.nan if p is None else p for p in pts], float) * float(tick(stream))
     rising = bool((np.diff(np.sort(times)) > 0).all() and (np.diff(dts) >= 0).all())
     in_order = stream.codec_context.has_b_frames or bool((np.diff(times) > 0).all())
-    return Packets(times, count, end, is_sound and rising and in_order)
+    return Packets(times, count, end, is_sound and rising and in_order, damaged)
 
 
 def _times_need_decoding(video: OpenVideo) -> bool:
@@ -229,6 +231,11 @@ def time_notes(
         notes.append(
             f"{found.undecoded} of {total + found.undecoded} frames cannot be decoded: the file "
             "is damaged, or begins in the middle of a recording."
+        )
+    if found.packets.damaged and not found.undecoded:
+        notes.append(
+            f"{found.packets.damaged} of {found.packets.count} packets of the file are damaged: "
+            "frames may be missing, or wrong."
         )
     if found.damaged:
         notes.append(f"{found.damaged} of {total} frames are damaged.")

@@ -29,6 +29,7 @@ from runningpose.video.container import (
     OpenVideo,
     VideoError,
     VideoNotFound,
+    is_cut_off,
     open_video,
     tick,
     video_file,
@@ -134,7 +135,7 @@ def _look_into(path: Path, decode: bool) -> VideoInfo:
             missing=missing,
             times=found.times,
             clock=found.clock,
-            notes=_notes(found, missing, video),
+            notes=_notes(found, missing, video, path),
             picture_times=None if found.placed is None else found.placed.times,
         )
 
@@ -172,12 +173,14 @@ def probe(
     return turned(replace(info, path=path), rotate)
 
 # %% ../../nbs/video/260_reader.ipynb #d155e598
-def _notes(found: FrameTimes, missing: int, video: OpenVideo) -> tuple[str, ...]:
+def _notes(found: FrameTimes, missing: int, video: OpenVideo, path: Path) -> tuple[str, ...]:
     "What a user has to know about a file"
     notes = time_notes(found, is_whole=not missing)
     if missing:
         total = missing + len(found.times)
         notes.append(f"The file was cut off: {missing} of {total} frames are missing.")
+    elif is_cut_off(path, video.container.format.name):
+        notes.append("The file was cut off: its end is missing, and perhaps frames with it.")
     if video.others:
         used = f"{video.stream.width}x{video.stream.height}"
         sizes = ", ".join(video.others)

@@ -15,6 +15,7 @@ import numpy as np
 
 CUTS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)  # of the length, where a file is cut off
 DEEP = 100_000  # levels of nesting
+SINGLE_BITS = 50  # more bits that are turned over, of files with a check sum of everything
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 VALUES = (  # in place of a number
     *("NaN", "nan", "inf", "-Infinity", "1e308", "1e30", "-1", "0", "2147483648"),
@@ -44,6 +45,7 @@ class Damaged(NamedTuple):
 
     damage: str  # What was done
     data: bytes  # What is in the file now
+    rewritten: bool = False  # By a program that knows the format: its check sums fit
 
 
 def damaged(
@@ -115,6 +117,12 @@ def turned(data, bits):
     for bit in bits:
         out[bit // 8] ^= 1 << bit % 8
     return bytes(out)
+
+
+def single_bits(data, rng):
+    "One bit after the other, each in another copy"
+    for bit in rng.integers(8 * len(data), size=SINGLE_BITS):
+        yield Damaged("1 bits", turned(data, [bit]))
 
 
 def in_text(data, rng):
@@ -190,7 +198,7 @@ def edited_hdf5(data, rng, edit, value):
             arrays = []
             f.visititems(lambda name, one: arrays.append(one) if hasattr(one, "shape") else None)
             what = edit(f, arrays[rng.integers(len(arrays))], rng, value)
-        return Damaged(f"{edit.__name__} {what} {str(value)[:20]}", path.read_bytes())
+        return Damaged(f"{edit.__name__} {what} {str(value)[:20]}", path.read_bytes(), True)
 
 
 def array_filled(f, array, rng, value):
@@ -255,13 +263,13 @@ def in_npz(data, rng):
         name = list(members)[rng.integers(len(members))]
         kept = {k: v for k, v in members.items() if k != name}
         changed = kept if content is None else kept | {name: content}
-        yield Damaged(f"{name} is {what}", zipped(changed))
+        yield Damaged(f"{name} is {what}", zipped(changed), True)
     for _ in range(8):  # damage inside, with the right checksum
         name = list(members)[rng.integers(len(members))]
         inner = turned(members[name], rng.integers(8 * len(members[name]), size=3))
-        yield Damaged(f"bits in {name}", zipped(members | {name: inner}))
+        yield Damaged(f"bits in {name}", zipped(members | {name: inner}), True)
         cut = members[name][: rng.integers(len(members[name]))]
-        yield Damaged(f"{name} cut off", zipped(members | {name: cut}))
+        yield Damaged(f"{name} cut off", zipped(members | {name: cut}), True)
 
 
 def npy_files():

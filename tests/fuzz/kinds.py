@@ -37,7 +37,7 @@ from runningpose.data.thesis_3d_files import (
 )
 from runningpose.files.archives import read_archive, write_archive
 from runningpose.files.opensim import load_trc
-from runningpose.files.weights import WEIGHTS, find
+from runningpose.files.weights import WEIGHTS, find, sha256
 from runningpose.gait.cycles import cycle_table
 from runningpose.gait.metrics import gait_metrics
 from runningpose.lifting.checkpoint import (
@@ -74,6 +74,7 @@ class Kind(NamedTuple):
     read: Callable[[Path], Any]  # Reads what is at a path
     opened: str | None = None  # What the reader is given, if it is not the file; '' the folder
     free: bool = False  # Holds any numbers: what is read is not judged
+    own: bool = False  # Has a check sum of everything in it: no damage may pass
 
 
 RUN = synthetic_runner(seconds=FRAMES / 60)
@@ -148,11 +149,11 @@ def make_pickle(path):
 
 
 POSES = [
-    Kind("poses", "run.nc", lambda p: save_poses(RUN.pose, p), load_poses),
-    Kind("2D poses", "run.nc", lambda p: save_poses(in_picture(), p), load_poses),
-    Kind("trial", "run.nc", make_trial, load_trial),
-    Kind("positions of a trial", "run.nc", make_trial, lambda p: read_positions(p, 2, 5)),
-    Kind("manifest", "manifest.json", make_manifest, open_dataset, ""),
+    Kind("poses", "run.nc", lambda p: save_poses(RUN.pose, p), load_poses, own=True),
+    Kind("2D poses", "run.nc", lambda p: save_poses(in_picture(), p), load_poses, own=True),
+    Kind("trial", "run.nc", make_trial, load_trial, own=True),
+    Kind("positions of a trial", "run.nc", make_trial, lambda p: read_positions(p, 2, 5), own=True),
+    Kind("manifest", "manifest.json", make_manifest, open_dataset, "", own=True),
     Kind(
         "table of trials",
         "trials.csv",
@@ -160,19 +161,24 @@ POSES = [
         find_recordings,
         "",
     ),
-    Kind("archive", "a.npz", make_archive, read_archive, free=True),
+    Kind("archive", "a.npz", make_archive, read_archive, free=True, own=True),
     Kind("pickle", "a.bin", make_pickle, read_archive, free=True),
     Kind(
-        "thesis 3D", "data_3d_run.npz", lambda p: save_data_3d(dict(run=RUN.pose), p), load_data_3d
+        "thesis 3D",
+        "data_3d_run.npz",
+        lambda p: save_data_3d(dict(run=RUN.pose), p),
+        load_data_3d,
+        own=True,
     ),
     Kind(
         "thesis 2D",
         "data_2d_run.npz",
         lambda p: save_data_2d({"run.mp4": in_picture()}, p),
         load_data_2d,
+        own=True,
     ),
     Kind("thesis table", "run_3D_keypoints.csv", make_keypoints_csv, load_keypoints_csv),
-    Kind("mocap archive", "mocap.npz", make_mocap, load_mocap),
+    Kind("mocap archive", "mocap.npz", make_mocap, load_mocap, own=True),
 ]
 
 # ---------------------------------------------------------------- lifters and weights
@@ -185,7 +191,7 @@ def make_lifter_files(path, hashed=True):
     if not hashed:
         description = path.with_suffix(".json")
         content = json.loads(description.read_text())
-        del content["sha256"]
+        del content["sha256"], content["content_sha256"]
         description.write_text(json.dumps(content))
 
 
@@ -203,11 +209,11 @@ def make_published(path):
 
 
 def find_detector(path):
-    "The detector's weights, if they were in the folder of a file"
+    "Whether the detector's weights were found, in the folder of a file or elsewhere, and are right"
     before = os.environ.get("RUNNINGPOSE_WEIGHTS")
     os.environ["RUNNINGPOSE_WEIGHTS"] = str(path.parent)
     try:
-        return find("detector")
+        return sha256(find("detector")) in WEIGHTS["detector"].sha256
     finally:
         os.environ.pop("RUNNINGPOSE_WEIGHTS")
         if before is not None:
@@ -215,12 +221,12 @@ def find_detector(path):
 
 
 LIFTERS = [
-    Kind("lifter", "lifter.safetensors", make_lifter_files, load_checkpoint),
-    Kind("lifter's description", "lifter.json", make_lifter_files, load_checkpoint),
+    Kind("lifter", "lifter.safetensors", make_lifter_files, load_checkpoint, own=True),
+    Kind("lifter's description", "lifter.json", make_lifter_files, load_checkpoint, own=True),
     Kind("lifter without hash", "lifter.safetensors", make_without_hash, load_checkpoint),
     Kind("description without hash", "lifter.json", make_without_hash, load_checkpoint),
-    Kind("published lifter", "pretrained.bin", make_published, load_pretrained),
-    Kind("weights", WEIGHTS["detector"].file, written("TFL3" * 40), find_detector),
+    Kind("published lifter", "pretrained.bin", make_published, load_pretrained, own=True),
+    Kind("weights", WEIGHTS["detector"].file, written("TFL3" * 40), find_detector, own=True),
 ]
 
 # ---------------------------------------------------------------- recordings of laboratories
@@ -492,6 +498,7 @@ PROGRAMS = [
         "run.mp4.npz",
         lambda p: save_detections(in_picture(), p),
         lambda p: from_detectron_npz(p, fps=50),
+        own=True,
     ),
 ]
 

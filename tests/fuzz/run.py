@@ -29,22 +29,15 @@ import numpy as np
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
-from fuzz.damage import damaged  # noqa: E402
+from fuzz.damage import damaged, single_bits  # noqa: E402
 from fuzz.kinds import KINDS, Kind  # noqa: E402
+from fuzz.reasons import Read, changed_values, reason_for  # noqa: E402
 
 LIMIT_S = 60  # longest time for a file
 START_S = 300  # longest time for the imports of a process
-FINE = ("accepted", "refused", "not installed")  # how a file may be taken
-SHORTER = "accepted, shorter without a word"
-OPEN_ENDED = {  # kinds of which a part is a whole file too: why
-    "table of trials": "rows typed by hand; the last line need not end",
-    "marker set": "tables typed by hand; none has to be there but the keypoints",
-    "calibration .yml": "OpenCV's YAML has no end mark; the distortion need not be there",
-    "video .mkv": "written as a stream, it has no count of its frames",
-    "video .ts": "a stream has no count of its frames",
-    "video .h264": "a stream has no count of its frames",
-    "video .gif": "it has no count of its frames",
-}
+JUSTIFIED = "other values, justified"
+NO_REASON = "other values, without a reason"
+FINE = ("accepted", "refused", "not installed", JUSTIFIED)  # how a file may be taken
 SPECIAL = ("pipe", "socket", "folder", "loop", "leads nowhere", "missing", "not readable")
 
 
@@ -54,6 +47,7 @@ class Case(NamedTuple):
     kind: Kind
     damage: str  # What was done to it
     data: bytes | None  # What is in it; None for a special file
+    rewritten: bool = False  # By a program: its check sums fit
 
 
 class Outcome(NamedTuple):
@@ -83,8 +77,10 @@ def corpus(kinds=KINDS) -> Iterator[Case]:
             yield Case(kind, special, None)
         rng = np.random.default_rng(zlib.crc32(kind.name.encode()))
         other = KINDS[(names.index(kind.name) + 7) % len(KINDS)]
-        for damage, changed in damaged(data, rng, files[other.name][other.file]):
-            yield Case(kind, damage, changed)
+        for one in damaged(data, rng, files[other.name][other.file]):
+            yield Case(kind, *one)
+        for one in single_bits(data, rng) if kind.own else ():
+            yield Case(kind, *one)
 
 
 def put_special(path, special):
@@ -235,31 +231,61 @@ def run(cases, processes=2) -> list[Outcome]:
 
 def judged(outcomes):
     "Accepted files compared with the whole file of their kind"
-    whole = {o.case.kind.name: o.details.get("digest") for o in outcomes if o.case.damage == "none"}
-    out = []
-    for outcome in outcomes:
-        case, result = outcome.case, outcome.result
-        if result == "accepted" and outcome.details["digest"] != whole.get(case.kind.name):
-            silently = case.damage.startswith("cut") and not outcome.details["warned"]
-            result = SHORTER if silently else "accepted, other values"
-        if case.damage == "none" and case.kind.name != "weights" and result == "refused":
-            result = "the whole file is refused"
-        out.append(outcome._replace(result=result))
-    return out
+    whole = {o.case.kind.name: o for o in outcomes if o.case.damage == "none"}
+    return [_judged(outcome, whole[outcome.case.kind.name]) for outcome in outcomes]
+
+
+def _judged(outcome, whole):
+    case, result = outcome.case, outcome.result
+    if outcome is whole:
+        refused = result == "refused" and case.kind.name != "weights"
+        return outcome._replace(result="the whole file is refused" if refused else result)
+    if result != "accepted" or outcome.details["leaves"] == whole.details.get("leaves"):
+        return outcome
+    read = Read(
+        case.kind.name,
+        case.kind.own,
+        case.rewritten,
+        whole.case.data,
+        case.data or b"",
+        whole.details["leaves"],
+        outcome.details["leaves"],
+        outcome.details["warned"] > whole.details["warned"],
+    )
+    reason = reason_for(read)
+    details = outcome.details | dict(reason=reason, changed=changed_values(read))
+    return outcome._replace(result=JUSTIFIED if reason else NO_REASON, details=details)
 
 
 def is_fine(outcome):
-    "Whether a file was taken as it has to be; a part of an open-ended file cannot be told"
-    if outcome.result == SHORTER:
-        return outcome.case.kind.name in OPEN_ENDED
-    return outcome.result in FINE or outcome.result == "accepted, other values"
+    "Whether a file was taken as it has to be"
+    return outcome.result in FINE
+
+
+def show_reasons(outcomes):
+    "How many files of each kind were read with other values, by reason"
+    counts = Counter(
+        (o.case.kind.name, o.details["reason"] or "NONE")
+        for o in outcomes
+        if o.result in (JUSTIFIED, NO_REASON)
+    )
+    print("\nread with other values than those of the whole file:")
+    for (kind, reason), n in sorted(counts.items()):
+        print(f"{n:6d}  {kind:24s} {reason}")
+    print("\nin all, by reason:")
+    totals = Counter()
+    for (_, reason), n in counts.items():
+        totals[reason] += n
+    for reason, n in totals.most_common():
+        print(f"{n:6d}  {reason}")
 
 
 def show(outcomes):
     "Counts, and what fails grouped by its place"
     print(f"{len(outcomes)} files")
     for result, n in Counter(o.result.split(":")[0] for o in outcomes).most_common():
-        print(f"{n:6d} {result}")
+        print(f"{n:6d}  {result}")
+    show_reasons(outcomes)
     groups = defaultdict(list)
     for outcome in outcomes:
         if not is_fine(outcome):

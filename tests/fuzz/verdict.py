@@ -1,6 +1,5 @@
 """Whether what a reader gave, or said, is right."""
 
-import hashlib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -51,6 +50,8 @@ def parts_of(value):
         yield from ((name, t.numpy()) for name, t in value.state_dict().items())
     elif isinstance(value, dict):
         yield from ((str(name), part) for name, part in value.items())
+    elif hasattr(value, "_asdict"):
+        yield from value._asdict().items()
     elif is_dataclass(value):
         yield from ((field.name, getattr(value, field.name)) for field in fields(value))
     elif isinstance(value, list | tuple):
@@ -59,26 +60,23 @@ def parts_of(value):
         yield from ((str(k), part) for k, part in enumerate(value.ravel().tolist()))
 
 
-def digest(value):
-    "A hash of what was read, to see whether it is what the whole file gives"
-    found = hashlib.sha256()
-    feed(found, value)
-    return found.hexdigest()
-
-
-def feed(found, value):
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        found.update(f"{value.shape}{value.dtype.kind}".encode())
-        found.update(np.ascontiguousarray(value).tobytes())
-        return
+def leaves(value, name=""):
+    "All that was read: the name of each part to its shape and its values, as text"
     if isinstance(value, Path):
-        return
+        return {}
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        shape = [*value.shape, value.dtype.kind]
+        return {name: [shape, [repr(v) for v in value.ravel().tolist()]]}
+    found = {}
     inner = list(parts_of(value))
-    for name, part in inner:
-        found.update(name.encode())
-        feed(found, part)
+    for part_name, part in inner:
+        found |= leaves(part, f"{name}/{part_name}")
     if not inner and not isinstance(value, xr.Dataset | pd.DataFrame | np.ndarray):
-        found.update((type(value).__name__ if hasattr(value, "__dict__") else repr(value)).encode())
+        text = type(value).__name__ if hasattr(value, "__dict__") else repr(value)
+        found[name] = [[], [text]]
+    if isinstance(value, xr.Dataset):
+        found |= leaves(dict(value.attrs), f"{name}/attrs")
+    return found
 
 
 def fault_of(value):

@@ -62,13 +62,18 @@ def contents(folder):
     }
 
 
+def without_place(found, folder):
+    "What was read, without the folder in its texts, which is another in each process"
+    return json.loads(json.dumps(found).replace(json.dumps(str(folder))[1:-1], ""))
+
+
 def read(kind, folder):
     "Read one file; how it went"
-    from fuzz.verdict import digest, fault_of, memory_ran_out, refusal_fault
+    from fuzz.verdict import fault_of, leaves, memory_ran_out, refusal_fault
 
     file = folder / kind.file
     opened = file if kind.opened is None else folder / kind.opened
-    outcome = dict(result="", error="", digest="", warned=0)
+    outcome = dict(result="", error="", leaves={}, warned=0)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -87,7 +92,7 @@ def read(kind, folder):
         else:
             fault = "" if kind.free else fault_of(value)
             result = f"wrong: {fault}" if fault else "accepted"
-            outcome |= dict(result=result, digest=digest(value), value=value)
+            outcome |= dict(result=result, leaves=without_place(leaves(value), folder), value=value)
     ours = [w for w in said if issubclass(w.category, UserWarning)]
     info = getattr(outcome.pop("value", None), "info", None)  # of a video
     missing = getattr(info, "missing", 0) or len(getattr(info, "notes", ()))
