@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import torch
-from clips import BOX, walking_video
+from clips import BOX, looped_video
 from fastcore.script import call_parse
 
 from runningpose.pipeline.analyze import analyze
@@ -27,7 +27,7 @@ def main(
     "Medians over interleaved rounds of both models"
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as d:
-        video = walking_video(Path(folder or d) / f"walk_{frames}.mp4", frames)
+        video = looped_video(Path(folder or d) / f"walk_{frames}.mp4", frames)
         frames = probe(video).frames
         speed: dict = {m: [] for m in GOALS}
         analyze(video, Path(d) / "warm", model="full", box=BOX, end=1, progress=False)

@@ -1,155 +1,179 @@
-"""Peak memory, which must hardly grow with the length of a clip: of the main job on a short and on
-a long video, or (`--stages`) of what follows the detector, on keypoints made here.
+"""Peak memory of the main job on a 20-minute and a 2-hour video, stage by stage, and what a minute
+more costs.
+
+Two strides of the sample clip are looped. The network sees every picture of the loop once; then its
+answers are remembered by the picture, because two hours of detection are two hours of computing.
+Everything else is done for every frame: decoding, cropping, tracking, repair, lifting, events,
+metrics, tables, report. `--real` asks the network for every frame.
 """
 
 import json
-import resource
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import tracemalloc
+import zlib
+from copy import deepcopy
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
-from clips import BOX, walking_video
+from clips import looped_video, machine, two_strides
 from fastcore.script import call_parse
 
-from runningpose.camera import look_at, phone_camera, project
-from runningpose.pipeline.estimate import estimate
-from runningpose.pipeline.results import Analysis, write_tables
-from runningpose.pose2d.clean import clean
-from runningpose.poses import pose_arrays, poses_dataset
-from runningpose.show.report import write_report
-from runningpose.skeleton import convert
-from runningpose.synthetic import synthetic_runner
+from runningpose.pipeline.analyze import analyze
+from runningpose.pose2d import search
+from runningpose.pose2d.blazepose import BlazePose, roi_matrix
+from runningpose.video.frame import read_planes
 from runningpose.video.reader import probe
 
-FPS = 30.0  # frames per second of the keypoints made here
+FPS = 30
+SAMPLED_S = 0.02  # time between two looks at the memory, s
+SAME_CROP = 0.1  # distance of two crops of a picture that count as one, part of their side
+STARTING = "start"  # the stage before the first one
+BEGIN, END = "<!-- bench_memory.py -->", "<!-- end of bench_memory.py -->"
 
 
-def peak(video, out, model):
-    "Peak resident memory of the command and its children, MB"
-    cmd = [
-        Path(sys.executable).parent / "runningpose",
-        video,
-        "--out",
-        out,
-        "--box",
-        ",".join(map(str, BOX)),
-        "--model",
-        model,
-        "--quiet",
-    ]
-    p = subprocess.Popen(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    top = 0
-    err: list = []
-    reader = threading.Thread(target=lambda: err.append(p.stderr.read()), daemon=True)
-    reader.start()
-    while p.poll() is None:
+class RememberingBlazePose(BlazePose):
+    "BlazePose that asks the networks once for every picture, and then gives the same answer"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.points: dict = {}  # of a picture: crop and landmarks
+        self.people: dict = {}
+
+    def landmarks(self, frame, roi):
+        picture = zlib.crc32(np.ascontiguousarray(read_planes(frame.picture)[0]))
+        known_roi, points = self.points.get(picture, (None, None))
+        if known_roi is None or not same_crop(roi, known_roi):
+            points = super().landmarks(frame, roi)
+            self.points[picture] = roi, points
+        else:
+            frame.warp(roi_matrix(roi), 256, 256)
+        return deepcopy(points)
+
+    def detect(self, rgb, corner=(0, 0), scale=1.0):
+        picture = zlib.crc32(np.ascontiguousarray(rgb)), scale
+        if picture not in self.people:
+            self.people[picture] = super().detect(rgb, corner, scale)
+        return deepcopy(self.people[picture])
+
+
+def same_crop(a, b):
+    "Whether two crops show about the same part of a picture"
+    apart = np.hypot(a.x - b.x, a.y - b.y)
+    return max(apart, abs(a.side - b.side)) < SAME_CROP * b.side and abs(a.angle - b.angle) < 0.2
+
+
+def run_job(video, out, real):
+    "The main job, in this process; prints the name of each stage as it begins, then what came out"
+    if not real:
+        search.BlazePose = RememberingBlazePose
+
+    def announce(stage):
+        print(stage, flush=True)
+
+    result = analyze(video, out, False, announce, model="full", select="centre")
+    facts = dict(gait=result.run["key_facts"]["gait"], contacts=len(result.steps))
+    facts |= dict(frames=len(result.angles), metrics=int(result.metrics.value.count()))
+    print(json.dumps(facts), flush=True)
+
+
+class Stage(NamedTuple):
+    seconds: float
+    peak: float  # of the resident memory, MB
+
+
+class Measured(NamedTuple):
+    "One run of the main job"
+
+    minutes: float  # length of the video
+    stages: dict[str, Stage]
+    peak: float  # of the whole process, as the kernel counts it, MB
+    found: dict  # gait, contacts, frames, metrics
+
+
+def measure(video, out, real):
+    "Run the main job in a process of its own, and look at its memory from outside"
+    cmd = [sys.executable, __file__, "--video", str(video), "--out", str(out), *["--real"] * real]
+    process = subprocess.Popen(cmd, stdout=subprocess.PIPE, text=True)
+    announced = [(STARTING, time.time())]
+
+    def read():
+        announced.extend((line.strip(), time.time()) for line in process.stdout)
+
+    threading.Thread(target=read, daemon=True).start()
+    peaks, child = {}, psutil.Process(process.pid)
+    while process.poll() is None:
+        stage = announced[-1][0]
         try:
-            me = psutil.Process(p.pid)
-            top = max(top, sum(q.memory_info().rss for q in [me, *me.children(recursive=True)]))
+            peaks[stage] = max(peaks.get(stage, 0), child.memory_info().rss / 1e6)
         except psutil.NoSuchProcess:
-            pass
-        time.sleep(0.1)
-    if p.returncode:
-        sys.exit(f"the command failed: {err}")
-    return top / 1e6
+            break
+        time.sleep(SAMPLED_S)
+    if process.wait():
+        sys.exit(f"the main job failed on {video}")
+    *begins, (found, end) = announced
+    ends = [begin for _, begin in begins[1:]] + [end]
+    stages = {
+        name: Stage(stop - begin, peaks.get(name, 0.0))
+        for (name, begin), stop in zip(begins, ends, strict=True)
+    }
+    return Measured(probe(video).frames / FPS / 60, stages, max(peaks.values()), json.loads(found))
 
 
-def long_run(frames):
-    "Keypoints of a run on a treadmill as a detector gives them: with jitter, holes and outliers"
-    rng = np.random.default_rng(0)
-    minute = pose_arrays(synthetic_runner(3.0, 60, FPS, treadmill=True).pose).position
-    camera = look_at(phone_camera(640, 360), (0, -4, 1.0), (0, 0, 1.0))
-    body = convert(project(minute.astype(float), camera), "runningpose_22", "halpe_26")
-    pixels = np.tile(body.astype(np.float32), (-(-frames // len(body)), 1, 1))[:frames]
-    pixels += rng.normal(0, 0.7, pixels.shape).astype(np.float32)
-    pixels[rng.random(pixels.shape[:2]) < 0.004] = np.nan
-    pixels[rng.random(pixels.shape[:2]) < 0.002] += 60
-    confidence = np.full(pixels.shape[:2], 0.9, np.float32)
-    facts = dict(image_width=640, image_height=360, backend="rtmpose")
-    return poses_dataset(pixels, confidence, "halpe_26", fps=FPS, frame="image", **facts)
+def table(short, long):
+    "Time and memory of the stages of two runs, and the growth from one to the other"
+    minutes = long.minutes - short.minutes
 
-
-def after_detector(frames, trace):
-    "Run what follows the detector; print its stages with s, and MB of the process or of arrays"
-    raw = long_run(frames)
-    if trace:
-        tracemalloc.start()
-
-    def done(stage, start):
-        top = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        if trace:
-            top = tracemalloc.get_traced_memory()[1] / 1e6
-            tracemalloc.reset_peak()
-        print(json.dumps([stage, time.time() - start, top]), flush=True)
-        return time.time()
-
-    start = time.time()
-    kp2d = clean(raw)
-    start = done("clean", start)
-    got = estimate(kp2d, height=1.75)
-    start = done("estimate", start)
-    tables = got.pose3d, got.angles, got.events, got.steps, got.metrics
-    result = Analysis(Path("run.mp4"), raw, kp2d, *tables, dict(warnings=got.messages, timings={}))
-    with tempfile.TemporaryDirectory() as folder:
-        write_tables(result, Path(folder))
-        start = done("tables", start)
-        path = Path(folder) / "report.html"
-        write_report(path, result.run, kp2d, *tables[:3], got.metrics, steps=got.steps)
-        done("report", start)
-
-
-def growth(lengths, trace):
-    "How the stages after the detector grow from one length to another"
-    runs = []
-    for frames in lengths:
-        cmd = [sys.executable, __file__, "--frames", str(frames), *["--trace"] * trace]
-        out = subprocess.run(cmd, stdout=subprocess.PIPE, check=True, text=True).stdout
-        runs.append([json.loads(line) for line in out.splitlines()])
-    (a, b), scale = lengths, 1e-3 * (lengths[1] - lengths[0])
-    what = "arrays" if trace else "peak so far"
-    print(f"{'stage':10}{a:>8} frames{b:>15} frames       {what}, MB per 1000 frames")
-    for (stage, s0, m0), (_, s1, m1) in zip(*runs, strict=True):
-        print(
-            f"{stage:10}{s0:5.0f} s {m0:5.0f} MB{s1:9.0f} s {m1:5.0f} MB{(m1 - m0) / scale:12.2f}"
+    def row(name, a, b):
+        growth = (b.peak - a.peak) / minutes
+        return (
+            f"{name:13} {a.seconds:6.0f} s {a.peak:6.0f} MB {b.seconds:6.0f} s {b.peak:6.0f} MB"
+            f" {growth:7.2f} MB/min"
         )
-    m0, m1 = (max(m for _, _, m in run) for run in runs)
-    slope = (m1 - m0) / scale
-    if not trace:
-        for name, n in (("20 minutes", 36_000), ("2 hours", 216_000)):
-            print(f"{name}: {m1 + (n - b) * 1e-3 * slope:.0f} MB at {slope:.2f} MB per 1000 frames")
+
+    rows = [row(name, stage, long.stages[name]) for name, stage in short.stages.items()]
+    whole = [Stage(sum(s.seconds for s in run.stages.values()), run.peak) for run in (short, long)]
+    head = f"{'':13} {short.minutes:8.0f} minutes {'':4}{long.minutes:8.0f} minutes"
+    found = [f"{run.minutes:.0f} minutes: {run.found}" for run in (short, long)]
+    return "\n".join([head, *rows, row("whole job", *whole), *found])
+
+
+def save(text):
+    "Put the output into README.md of this folder, between its marks"
+    m = machine()
+    head = f"{m['date']}, {m['cpu']}, {m['cores']} cores, Python {m['python']}."
+    page = Path(__file__).resolve().parent / "README.md"
+    body = f"{BEGIN}\n\n{head}\n\n{text}\n\n{END}"
+    page.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: body, page.read_text(), flags=re.S))
 
 
 @call_parse
 def main(
-    minutes: float = 20,  # Length of the long video
-    model: str = "full",  # Model of the detector
+    short: float = 20,  # Length of the short video, minutes
+    long: float = 120,  # Length of the long video, minutes
+    real: bool = False,  # Ask the network for every frame
     folder: str = None,  # Where the videos are kept; a temporary folder when not given
-    stages: bool = False,  # What follows the detector instead, without a video
-    trace: bool = False,  # With --stages: arrays alone, stage by stage (slower)
-    frames: int = None,  # Used inside: one run of --stages with as many frames
+    write: bool = False,  # Write the output into README.md
+    video: str = None,  # Used inside: run the main job on this video
+    out: str = None,  # Used inside: folder of its results
 ):
-    "Peak memory at 1/20 of the length and at full length"
-    if frames:
-        return after_detector(frames, trace)
-    if stages:
-        return growth((9_000, 36_000), trace)
+    "Peak memory of the main job on two lengths, and its growth by stage"
+    if video:
+        return run_job(video, out, real)
+    runs = []
     with tempfile.TemporaryDirectory() as d:
-        res = {}
-        for m in (minutes / 20, minutes):
-            video = walking_video(Path(folder or d) / f"walk_{m:g}_min.mp4", round(m * 60 * 30))
-            n = probe(video).frames
-            t = time.time()
-            res[m] = peak(video, Path(d) / "out", model)
-            print(
-                f"{n / 1800:.1f} min, {n} frames: peak {res[m]:.0f} MB, {n / (time.time() - t):.1f}"
-                " frames/s",
-                flush=True,
-            )
-        a, b = res.values()
-        print(f"long to short: {b / a:.2f}")
+        for minutes in (short, long):
+            name = Path(folder or d) / f"walk_{minutes:g}_min.mp4"
+            film = looped_video(name, round(minutes * 60 * FPS), two_strides)
+            runs.append(measure(film, Path(d) / f"out_{minutes:g}", real))
+            print(runs[-1], flush=True)
+    asked = "every frame" if real else "every picture of the loop once; its answers are remembered"
+    text = f"The network is asked for {asked}.\n\n```\n{table(*runs)}\n```"
+    print(text)
+    if write:
+        save(text)

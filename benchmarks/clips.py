@@ -1,14 +1,17 @@
 """Videos and facts that several benchmarks share: the rendered clips that the published figures
-belong to, a 1080p video of any length made from the sample clip, and the machine's name.
+belong to, videos of any length made from the sample clip, and the machine's name.
 """
 
 import os
 import platform
+from collections.abc import Callable
 from datetime import date
 from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 
 from runningpose.files.weights import fetch
 from runningpose.video.reader import read_frames
@@ -50,17 +53,37 @@ def one_turn(
     return len(turn)
 
 
-def walking_video(
+SMALL_SIZE = (640, 360)  # px
+FIRST_STRIDE, STRIDES_END = 80, 153  # frames of the sample clip: two strides, 2.4 s
+
+
+def two_strides(
     path,  # File to write
-    frames: int,  # Length, frames at 30 per second, rounded up to whole turns
+) -> int:  # Its length, frames
+    "Two strides of the sample clip in a 640x360 window that goes with the woman, at 30 frames/s"
+    w, h = SMALL_SIZE
+    clip = islice(read_frames(fetch("sample")), FIRST_STRIDE, STRIDES_END)
+    with VideoWriter(path, w, h, 30, crf=20, preset="veryfast") as writer:
+        for i, frame in enumerate(clip):
+            left = round(1220 - 10.0 * i) - 540  # she walks 10 px a frame to the left
+            padded = np.pad(frame.rgb(), ((0, 0), (540, 540), (0, 0)), "edge")
+            window = padded[386:994, left + 540 : left + 540 + 1080]
+            writer.write(cv2.resize(window, (w, h), interpolation=cv2.INTER_AREA))
+    return STRIDES_END - FIRST_STRIDE
+
+
+def looped_video(
+    path,  # File to write
+    frames: int,  # Length, frames at 30 per second, rounded up to whole loops
+    loop: Callable = one_turn,  # Writes what is looped, and gives its length in frames
 ) -> Path:  # The file
-    "A 1080p H.264 video of any length, by copying the packets of one turn; an existing one is kept"
+    "An H.264 video of any length, by copying the packets of a loop; an existing one is kept"
     path = Path(path)
-    turn = path.with_name("one_turn.mp4")
+    once = path.with_name(f"{loop.__name__}.mp4")
     if path.exists():
         return path
-    n = one_turn(turn)
-    with av.open(str(turn)) as src, av.open(str(path), "w") as out:
+    n = loop(once)
+    with av.open(str(once)) as src, av.open(str(path), "w") as out:
         s = src.streams.video[0]
         o = out.add_stream_from_template(s)
         length = round(n / 30 / s.time_base)

@@ -64,14 +64,15 @@ def short_gaps(
     for first, end in runs(missing):
         if first == 0 or end == len(t) or t[end] - t[first - 1] > max_gap + 1e-9:
             continue
-        before = _near(t, known[known < first][::-1])
-        after = _near(t, known[known >= end])
+        place = int(np.searchsorted(known, first))
+        before = _near(t, known[max(place - NEAR_FRAMES, 0) : place][::-1])
+        after = _near(t, known[place : place + NEAR_FRAMES])
         yield Gap(first, end, np.sort(np.r_[before, after]))
 
 
 def _near(t: np.ndarray, known: np.ndarray) -> np.ndarray:
     "Those of the known frames that are close to the first of them, but at least two"
-    close = known[abs(t[known] - t[known[0]]) <= NEAR_S][:NEAR_FRAMES]
+    close = known[abs(t[known] - t[known[0]]) <= NEAR_S]
     return close if len(close) >= 2 else known[:2]
 
 

@@ -178,7 +178,7 @@ def without_folder(
     return str(error).replace(f"{Path(video or '.').parent}/", "")
 
 # %% ../../nbs/cli/760_app.ipynb #16da5cf1
-STAGES = ("2D keypoints", "repair", "3D", "gait", "overlay", "report")
+STAGES = ("2D keypoints", "repair", "events", "3D", "gait", "tables", "overlay", "report")
 VIDEO_TYPES = ["video", ".mp4", ".mov", ".avi", ".mkv", ".m4v", ".webm"]
 MODEL_INFO = (
     "full is three times faster, but leaves the legs exchanged in 4 % of the frames (heavy: 0.2 %)"

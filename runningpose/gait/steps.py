@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTACT_COLUMNS', 'MAX_STRIDE', 'MAX_DISTANCE', 'LONGEST_STRIDE_S', 'STANCE_SPEED_QUANTILE', 'LEG_PER_STATURE',
-           'ContactRow', 'event_times', 'contacts_of', 'step_table', 'GaitStretch', 'stretches_of', 'contact_speeds',
-           'speeds_of', 'GaitClip', 'Step']
+           'ContactRow', 'event_times', 'UnseenSpans', 'contacts_of', 'step_table', 'GaitStretch', 'stretches_of',
+           'contact_speeds', 'speeds_of', 'GaitClip', 'Step']
 
 # %% ../../nbs/gait/488_steps.ipynb #031c3abf
 from collections.abc import Callable
@@ -51,6 +51,35 @@ def event_times(
     return np.sort(events[(events.side == side) & (events.event == event)].time.to_numpy())
 
 
+class UnseenSpans(NamedTuple):
+    "The spans in which one foot was not seen"
+
+    starts: np.ndarray  # s, rising
+    ends: np.ndarray  # s, rising
+
+    @classmethod
+    def of(
+        cls,
+        events: pd.DataFrame,  # Table of `gait_events`
+        side: str,  # 'left' or 'right'
+    ) -> "UnseenSpans":
+        "Those that come with a table of events"
+        spans = [Unseen(*span) for span in events.attrs.get("unseen", [])]
+        own = [(span.start, span.end) for span in spans if span.side == side]
+        starts, ends = np.array(own, float).reshape(-1, 2).T
+        return cls(np.sort(starts), np.sort(ends))
+
+    def meet(
+        self,
+        start: float,  # s
+        end: float,  # s
+    ) -> bool:
+        "Whether one of them has time in common with a span"
+        begun = np.searchsorted(self.starts, end)
+        over = np.searchsorted(self.ends, start, "right")
+        return bool(begun > over)
+
+
 def contacts_of(
     events: pd.DataFrame,  # Table of `gait_events`
     side: str,  # 'left' or 'right'
@@ -59,21 +88,23 @@ def contacts_of(
     strikes, toe_offs = (event_times(events, side, kind) for kind in ("foot_strike", "toe_off"))
     other = "left" if side == "right" else "right"
     others = event_times(events, other, "foot_strike")
-    unseen = [Unseen(*span) for span in events.attrs.get("unseen", [])]
+    hidden = {foot: UnseenSpans.of(events, foot) for foot in ("left", "right")}
     own = events[events.side == side].sort_values("time", kind="stable")
     own_times, confidence = own.time.to_numpy(float), own.confidence.to_numpy(float)
 
     def seen_between(foot: str, start: float, end: float) -> bool:
-        return not any(u.side == foot and start < u.end and u.start < end for u in unseen)
+        return not hidden[foot].meet(start, end)
 
     strides = [b - a for a, b in pairwise(strikes) if seen_between(side, a, b)]
     usual = np.median(strides) if strides else LONGEST_STRIDE_S
 
     def after(times: np.ndarray, t: float) -> float:
-        return float(np.append(times, np.inf)[np.searchsorted(times, t, "right")])
+        i = np.searchsorted(times, t, "right")
+        return float(times[i]) if i < len(times) else np.inf
 
     def before(times: np.ndarray, t: float) -> float:
-        return float(np.append(-np.inf, times)[np.searchsorted(times, t)])
+        i = np.searchsorted(times, t)
+        return float(times[i - 1]) if i else -np.inf
 
     def mean_or_nan(values: np.ndarray) -> float:
         return float(np.nanmean(values)) if np.isfinite(values).any() else np.nan

@@ -66,14 +66,16 @@ def estimate(
     check_upright(kp2d)
     follows = kp2d.attrs.get("camera_motion") == "panning"
     in_place = True if follows else treadmill
+
+    def world_poses(keypoints: xr.Dataset) -> xr.Dataset:
+        lifted = lift(keypoints, height, checkpoint, camera)
+        return to_world(lifted, treadmill=in_place, incline=incline)
+
+    with stage("events"):  # first, so that only one set of poses is in memory
+        events = gait_events(world_poses(lightly_filtered(kp2d)))
     with stage("3D"):
-        pose3d, events_world = (
-            to_world(lift(kp, height, checkpoint, camera), treadmill=in_place, incline=incline)
-            for kp in (kp2d, lightly_filtered(kp2d))
-        )
+        pose3d = world_poses(kp2d)
     with stage("gait"):
-        events = gait_events(events_world)
-        del events_world  # as much memory as the poses
         pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
         angles = joint_angles(pose3d)
         steps = step_measures(pose3d, events, angles)

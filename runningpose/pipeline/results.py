@@ -240,7 +240,8 @@ def write_results(
     clock = StageClock(progress, result.run["timings"])
     out = check_out(out, RESULT_FILES)
     with finished_folder(out, RESULT_FILES) as folder:
-        write_tables(result, folder)
+        with clock.stage("tables"):
+            write_tables(result, folder)
         with clock.stage("overlay"):
             if overlay:
                 write_overlay(result, folder / "overlay.mp4", progress)

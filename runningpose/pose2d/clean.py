@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GUESS_WINDOW_S', 'CUTOFF', 'LIGHT', 'SWAPPED_CONFIDENCE', 'FILLED_CONFIDENCE', 'OUTLIER_LEVEL', 'FilledTrack',
-           'fill_gap', 'fill_track', 'body_height', 'point_cutoff', 'smooth_points', 'outside', 'NamedSides', 'clean',
-           'lightly_filtered']
+           'fill_gap', 'fill_from_body', 'fill_track', 'body_height', 'point_cutoff', 'smooth_points', 'outside',
+           'NamedSides', 'clean', 'lightly_filtered']
 
 # %% ../../nbs/pose2d/430_clean.ipynb #1e768bcd
 from typing import NamedTuple
@@ -17,7 +17,14 @@ from ..checks import check_number
 from ..outliers import find_outliers
 from .left_right import apply_names, merge_mirrored, name_sides, part_pairs
 from ..poses import check_coordinates, like, pose_arrays
-from ..signals import Gap, body_guess, polynomial, short_gaps, smooth_track
+from runningpose.signals import (
+    Gap,
+    body_guess,
+    frames_between,
+    polynomial,
+    short_gaps,
+    smooth_track,
+)
 from ..skeleton import Skeleton, skeleton
 
 # %% ../../nbs/pose2d/430_clean.ipynb #7d863380
@@ -46,6 +53,24 @@ def fill_gap(
     return polynomial(t, pos[:, k] - guess, near, inside, 1) + guess[start:stop]
 
 
+def fill_from_body(
+    t: np.ndarray,  # Times, s, shape (T,)
+    pos: np.ndarray,  # Keypoints, px, shape (T, K, 2)
+    k: int,  # Number of the point
+    gap: Gap,  # The frames wanted, and those beside them
+) -> np.ndarray:  # px, one row per frame of the gap
+    "The values of point `k` in a gap, from the rest of the body where it tells enough"
+    learned = frames_between(t, t[gap.first] - GUESS_WINDOW_S, t[gap.first] + GUESS_WINDOW_S)
+    first = min(learned.start, int(gap.near[0]))
+    part = slice(first, max(learned.stop, int(gap.near[-1]) + 1))
+    t, pos = t[part], pos[part]
+    gap = Gap(gap.first - first, gap.end - first, gap.near - first)
+    window = abs(t - t[gap.first]) < GUESS_WINDOW_S
+    guess = body_guess(pos, k, window, gap.first, gap.end)
+    known = guess.ndim == 2 and not np.isnan(guess[np.r_[gap.near, gap.first : gap.end]]).any()
+    return fill_gap(t, pos, k, gap, guess if known else None)
+
+
 def fill_track(
     t: np.ndarray,  # Times, s, shape (T,)
     pos: np.ndarray,  # Keypoints, px, NaN = missing, shape (T, K, 2)
@@ -61,15 +86,11 @@ def fill_track(
     for k in np.flatnonzero(ever_seen & missing.any(0)).tolist():
         neighbours = [j for e in edges if k in e for j in e if j != k and ever_seen[j]]
         for gap in short_gaps(t, missing[:, k], max_gap):
-            start, stop, near = gap
-            estimate = None
+            start, stop, _ = gap
             is_long = t[stop] - t[start - 1] > guess
-            if is_long and neighbours and not missing[start:stop, neighbours].any():
-                window = abs(t - t[start]) < GUESS_WINDOW_S
-                estimate = body_guess(pos, k, window, start, stop)
-                if estimate.ndim != 2 or np.isnan(estimate[np.r_[near, start:stop]]).any():
-                    estimate = None
-            out[start:stop, k] = fill_gap(t, pos, k, gap, estimate)
+            body_known = neighbours and not missing[start:stop, neighbours].any()
+            fill = fill_from_body if is_long and body_known else fill_gap
+            out[start:stop, k] = fill(t, pos, k, gap)
             filled[start:stop, k] = True
     return FilledTrack(out, filled)
 

@@ -47,6 +47,7 @@ from runningpose.pose2d.tiles import (
 )
 from .tracker import Followed, Follower, Whereabouts, follow
 from ..poses import poses_dataset
+from ..signals import in_blocks
 from ..skeleton import convert, skeleton
 from ..video.frame import Frame
 from ..video.reader import Clip
@@ -151,7 +152,11 @@ def points_near(
     t: float,  # Time, s
 ) -> np.ndarray | None:  # x, y (px), visibility, presence, shape (39, 4); None where not seen
     "Points in the frame nearest to a time"
-    return followed.points[int(abs(followed.times - t).argmin())] if followed.points else None
+    if not followed.points:
+        return None
+    after = int(np.searchsorted(followed.times, t))
+    near = slice(max(after - 1, 0), after + 1)
+    return followed.points[near.start + int(abs(followed.times[near] - t).argmin())]
 
 
 def _frame_detections(seen):
@@ -364,6 +369,7 @@ def _first_run(job: _Job, passes: DetectionPasses) -> _Outcome:
 
 def _second_run(job: _Job, guide: Guide, first: _Outcome) -> _Outcome:
     "Track again, with a guide"
+    first.followed = Followed(first.followed.times, [])  # as much memory as those to come
     follower = job.follower(guide=guide)
     followed = follow(follower, job.frames())
     follower.false_finds += first.follower.false_finds if first.follower else 0
@@ -428,15 +434,19 @@ def infer_blazepose(
     people, colours = people_seen(passes, outcome.followed, info.width, info.height, mirror)
     tracks = exchange_by_colours(people, link_passes(people), colours)
     facts: dict = dict(passes=1, people=0, encounters=0, select_unsure="")
-    points = outcome.followed.points
-    if points:
+    is_followed = len(outcome.followed.points) > 0
+    if is_followed:
         tracks = join_followed(people, tracks, outcome.followed, mirror)
     by_place = isinstance(selection, tuple)  # where nobody may have been to follow
-    followed = by_place or not points or any(p is not None for p in points)
+    seen_once = any(points is not None for points in outcome.followed.points)
+    followed = by_place or not is_followed or seen_once
     if (tracks >= 0).any() and followed:
         person, uncertainty = _choose(job, people, tracks, outcome.followed)
         tracks = join_returning(people, tracks, colours, person)
-        if not points or len(times_astray(people, tracks, person, outcome.followed, mirror)) > 1:
+        if (
+            not is_followed
+            or len(times_astray(people, tracks, person, outcome.followed, mirror)) > 1
+        ):
             outcome = _second_run(job, guide_from(people, tracks, person, mirror), outcome)
             facts["passes"] = 2
         met = _encounters(people, tracks, person, outcome.followed.times)
@@ -455,21 +465,27 @@ def _as_dataset(job: _Job, outcome: _Outcome, raw: bool, **facts: object) -> xr.
     times, points = outcome.followed
     if not points:
         times, points = clip.times, [None] * len(clip.times)
-    values = np.stack([np.full((33, 4), np.nan) if p is None else p[:33] for p in points])
-    position = values[..., :2].astype(float)
-    confidence = np.nan_to_num(values[..., 2] * values[..., 3])
     uncertain = outcome.encounters
-    if uncertain is not None:
-        confidence[uncertain] *= ENCOUNTER_CONFIDENCE
-    if job.mirror:
-        flip = skeleton("blazepose_33").flip
-        position = position[:, flip] * [-1, 1] + [info.width, 0]
-        confidence = confidence[:, flip]
-    if not raw:
-        position, confidence = convert(position, "blazepose_33", "halpe_26", confidence)
+
+    def keypoints(first: int, stop: int) -> np.ndarray:
+        "x, y (px) and confidence of some frames, shape (frames, keypoints, 3)"
+        unseen = np.full((33, 4), np.nan)
+        values = np.stack([unseen if p is None else p[:33] for p in points[first:stop]])
+        position, confidence = values[..., :2], np.nan_to_num(values[..., 2] * values[..., 3])
+        if uncertain is not None:
+            confidence[uncertain[first:stop]] *= ENCOUNTER_CONFIDENCE
+        if job.mirror:
+            flip = skeleton("blazepose_33").flip
+            position = position[:, flip] * [-1, 1] + [info.width, 0]
+            confidence = confidence[:, flip]
+        if not raw:
+            position, confidence = convert(position, "blazepose_33", "halpe_26", confidence)
+        return np.concatenate([position, confidence[..., None]], -1).astype(np.float32)
+
+    values = in_blocks(keypoints, len(times), margin=0)
     return poses_dataset(
-        position,
-        confidence,
+        values[..., :2],
+        values[..., 2],
         "blazepose_33" if raw else "halpe_26",
         time=times,
         fps=clip.fps,
@@ -480,7 +496,7 @@ def _as_dataset(job: _Job, outcome: _Outcome, raw: bool, **facts: object) -> xr.
         backend="blazepose",
         model=job.net.model,
         weights_sha256=job.net.sha256,
-        frames_lost=int(np.isnan(values[:, 0, 0]).sum()),
+        frames_lost=sum(p is None for p in points),
         frames_uncertain=0 if uncertain is None else int(uncertain.sum()),
         detector_calls=job.net.calls,
         **facts,

@@ -10,6 +10,7 @@ __all__ = ['CELL_PX', 'MARGIN_PX', 'LEAST_EIGENVALUE', 'WINDOW_PX', 'LEAST_SPREA
            'camera_motion']
 
 # %% ../../nbs/video/280_camera_motion.ipynb #ae3f1383
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -398,7 +399,7 @@ class CameraMotion:
         every: float = 0.0,  # Least time between measured frames, s; 0.015 is enough at 240 Hz
     ):
         self.every = every
-        self.rows: list[_Row] = []
+        self.rows = array("d")  # a `_Row` after the other
         self.width = 0  # of the upright picture, px
         self._key: _KeyFrame | None = None
 
@@ -407,7 +408,7 @@ class CameraMotion:
         frame: Frame,  # The next frame
     ) -> None:
         "Measure a frame"
-        if self.rows and frame.time - self.rows[-1].time < self.every:
+        if self.rows and frame.time - self.rows[-len(_Row._fields)] < self.every:
             return
         self.width = frame.width
         grey, pixel_size = frame.grey()
@@ -423,7 +424,7 @@ class CameraMotion:
                 step, agreement = _step(before, found.map), key.agreeing / len(key.corners)
             if found.map is None or self._is_worn(key):
                 self._key = _KeyFrame(grey, pixel_size, size, key)
-        self.rows.append(_Row(frame.time, *step, agreement))
+        self.rows.extend(_Row(frame.time, *step, agreement))
 
     def _is_worn(self, key: _KeyFrame) -> bool:
         "Too few corners are left, or the picture has moved too far"

@@ -7,6 +7,8 @@ __all__ = ['PICTURE_PX', 'BLOCK_PX', 'NEARBY_S', 'USUAL_CHANGE', 'HELD_CHANGE', 
            'LEAST_HELD', 'HeldPictures', 'largest_change', 'held_frames', 'held_pictures']
 
 # %% ../../nbs/video/285_held_pictures.ipynb #7ec45c4a
+from array import array
+
 import cv2
 import numpy as np
 from scipy.ndimage import percentile_filter
@@ -31,8 +33,8 @@ class HeldPictures:
     "Compares every picture with the one before"
 
     def __init__(self) -> None:
-        self.changes: list[float] = []  # grey levels, of the block that changes most
-        self.times: list[float] = []  # s
+        self.changes = array("d")  # grey levels, of the block that changes most
+        self.times = array("d")  # s
         self._before: np.ndarray | None = None
 
     def add(
