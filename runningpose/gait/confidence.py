@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MIN_CONFIDENCE', 'FULL_TIMING_FPS', 'OBLIQUE_SINE', 'MAX_ANGLE_SD_DEG', 'MAX_VARIATION', 'MIN_COMPARED_STEPS',
            'SHORTEST_RUNNING_STRIDE_S', 'STEP_TIMES', 'Conditions', 'is_assumed', 'level_factor', 'conditions_of',
-           'penalties', 'scatter_factor', 'odd_steps']
+           'view_factor', 'penalties', 'scatter_factor', 'odd_steps']
 
 # %% ../../nbs/gait/493_confidence.ipynb #af9aa64c
 from dataclasses import dataclass
@@ -78,6 +78,21 @@ def conditions_of(
     )
 
 # %% ../../nbs/gait/493_confidence.ipynb #52989d81
+def view_factor(
+    needs: frozenset[str],  # Of a metric or an angle
+    conditions: Conditions,
+) -> float:  # 0..1; 1 where the view does not matter or is not known
+    "What the view leaves of the confidence"
+    if conditions.side_view is None:
+        return 1.0
+    if "sagittal view" in needs:
+        return 0.2 + 0.8 * min(1.0, conditions.side_view / OBLIQUE_SINE)
+    if "frontal view" in needs:
+        front_view = (1 - conditions.side_view**2) ** 0.5
+        return 0.15 + 0.85 * float(min(1.0, front_view / OBLIQUE_SINE))
+    return 1.0
+
+
 def penalties(
     metric: str,  # Name of the metric
     steps: int,  # Steps it was taken over
@@ -93,11 +108,8 @@ def penalties(
     }
     if "timing" in needs:
         factors["frame rate"] = min(1.0, (conditions.fps / FULL_TIMING_FPS) ** 0.5)
-    if conditions.side_view is not None and "sagittal view" in needs:
-        factors["view"] = 0.2 + 0.8 * min(1.0, conditions.side_view / OBLIQUE_SINE)
-    if conditions.side_view is not None and "frontal view" in needs:
-        front_view = (1 - conditions.side_view**2) ** 0.5
-        factors["view"] = 0.15 + 0.85 * min(1.0, front_view / OBLIQUE_SINE)
+    if needs & {"sagittal view", "frontal view"}:
+        factors["view"] = view_factor(needs, conditions)
     if "level camera" in needs:
         factors["camera level"] = conditions.level
     if "steady camera" in needs and conditions.camera_motion != "static":

@@ -132,9 +132,9 @@ def metric_row(
     confidence = float(np.prod(list(factors.values())))
     value = mean_of_sides(metric, kept)
     reason = impossible_reason(metric, value, scene.gait)
-    reason = reason or view_reason(metric, factors)
+    reason = reason or view_reason(metric.needs, factors.get("view", 1.0))
     if not reason and confidence < MIN_CONFIDENCE:
-        reason = low_confidence_reason(metric, factors)
+        reason = low_confidence_reason(metric.needs, factors)
     sd = values.std() if len(values) > 1 else np.nan
     if reason:
         value = sd = np.nan

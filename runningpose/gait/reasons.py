@@ -42,37 +42,36 @@ def sentence(
 
 
 def low_confidence_reason(
-    metric: Metric,
+    needs: frozenset[str],  # Of a metric or an angle
     factors: dict[str, float],  # Name of the factor to its value, 0..1
 ) -> str:
     "What costs most of the confidence"
     heaviest = sorted(factors, key=factors.__getitem__)
     named = heaviest[:1] if factors[heaviest[0]] < DECISIVE_FACTOR else heaviest[:2]
     clauses = dict(FACTOR_SENTENCES)
-    if "frontal view" in metric.needs:
+    if "frontal view" in needs:
         clauses["view"] = "the camera looks across the run"
     return sentence(" and ".join(clauses[name] for name in named))
 
 
 def view_reason(
-    metric: Metric,
-    factors: dict[str, float],  # Name of the factor to its value, 0..1
-) -> str:  # Empty where the view shows the metric
-    "That the view does not show a metric, however many steps there are"
-    view = factors.get("view", 1.0)
-    return low_confidence_reason(metric, dict(view=view)) if view < DECISIVE_FACTOR else ""
+    needs: frozenset[str],  # Of a metric or an angle
+    view: float,  # What `view_factor` gives
+) -> str:  # Empty where the view shows it
+    "That the view does not show something, however many steps there are"
+    return low_confidence_reason(needs, dict(view=view)) if view < DECISIVE_FACTOR else ""
 
 
 def unmet_need(
-    metric: Metric,
+    needs: frozenset[str],  # Of a metric or an angle
     conditions: Conditions,
 ) -> str:  # Empty where all needs are met that can be refused outright
-    "What a metric needs and the clip does not have at all"
-    if "foot points" in metric.needs and not conditions.foot_points:
+    "What is needed and the clip does not have at all"
+    if "foot points" in needs and not conditions.foot_points:
         return "There are no foot points in these keypoints."
-    if "flight" in metric.needs and not conditions.flight:
+    if "flight" in needs and not conditions.flight:
         return "There is no flight phase, so the spring-mass model does not hold."
-    if "level ground" in metric.needs and conditions.incline_deg:
+    if "level ground" in needs and conditions.incline_deg:
         return "The spring-mass model does not hold on a slope."
     return ""
 
@@ -101,7 +100,7 @@ def why_not(
     "Why there is no value at all for a metric"
     if gait in GAIT_SENTENCES and not len(steps):
         return GAIT_SENTENCES[gait]
-    if reason := unmet_need(metric, conditions):
+    if reason := unmet_need(metric.needs, conditions):
         return reason
     if kept[metric.name].notna().any():
         return ""

@@ -36,8 +36,8 @@ from ..pose2d.blazepose import BlazePose
 from ..pose2d.clean import clean
 from ..pose2d.tracker import Follower, follow_live
 from ..poses import poses_dataset, save_poses
-from ..show.draw import draw_pose3d_panel, draw_skeleton, draw_text
-from ..show.overlay import draw_readouts
+from ..show.draw import draw_skeleton, draw_text
+from ..show.overlay import body_below_readouts, draw_readouts
 from ..skeleton import convert
 from ..video.frame import Frame
 from ..video.reader import probe, read_frames
@@ -209,7 +209,7 @@ class LiveView:
     def draw_body(self) -> np.ndarray:
         "The newest body, its angles and its age"
         body = self.newest_body() if self.poses else np.full((22, 3), np.nan)
-        panel = draw_pose3d_panel(self.panel, body, "runningpose_22", azimuth=-60)
+        panel = body_below_readouts(self.panel, body, "runningpose_22", azimuth=-60)
         if not self.poses:
             draw_text(panel, f"3D after {self.lifter.delay:.1f} s", (12, 12), 14)
             return panel

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NORM_HALF_WIDTH', 'angle_groups', 'angle_title', 'Panel', 'Panels', 'chosen_groups', 'angle_panels', 'add_legend',
-           'mark_events', 'plot_angles', 'draw_norms', 'draw_mean_stride', 'plot_cycles', 'chosen_frames', 'next_place',
-           'plain_axes', 'plot_pose3d']
+           'note_not_given', 'mark_events', 'plot_angles', 'draw_norms', 'draw_mean_stride', 'plot_cycles',
+           'chosen_frames', 'next_place', 'plain_axes', 'plot_pose3d']
 
 # %% ../../nbs/show/573_figures.ipynb #04c57806
 from collections.abc import Iterable
@@ -105,6 +105,19 @@ def add_legend(
     ax.legend(fontsize=7, framealpha=0.5, handlelength=1)
 
 # %% ../../nbs/show/573_figures.ipynb #fdc97012
+def note_not_given(
+    ax: Axes,
+    angles: pd.DataFrame,  # What `given_angles` gives; else nothing is written
+    columns: Iterable[str],  # Columns of the panel
+) -> bool:  # Whether none of them is given
+    "Write into an empty panel why it is empty"
+    reasons = [angles.attrs.get("not_given", {}).get(column, "") for column in columns]
+    if not all(reasons):
+        return False
+    ax.text(0.5, 0.5, "not given:\n" + reasons[0], transform=ax.transAxes, ha="center", wrap=True)
+    return True
+
+
 def mark_events(
     ax: Axes,
     events: pd.DataFrame,  # Gait events to mark
@@ -137,7 +150,8 @@ def plot_angles(
         if events is not None:
             shown = events.time.between(part.index[0], part.index[-1])
             mark_events(panel.ax, events[shown & events.side.isin(panel.columns)])
-        if len(panel.columns) > 1:
+        empty = note_not_given(panel.ax, angles, panel.columns.values())
+        if len(panel.columns) > 1 and not empty:
             add_legend(panel.ax)
     return fig
 
@@ -197,7 +211,7 @@ def plot_cycles(
                 draw_mean_stride(ax, strides, side, toe_off)
         if ax.lines:
             add_legend(ax)
-        else:
+        elif not note_not_given(ax, angles, sides.values()):
             ax.text(0.5, 0.5, "no whole stride", transform=ax.transAxes, ha="center")
     return fig
 

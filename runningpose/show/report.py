@@ -6,8 +6,8 @@
 __all__ = ['MISSING', 'MAX_DATA_BYTES', 'BYTES_PER_KEYPOINT', 'BYTES_PER_ANGLE', 'BYTES_PER_FRAME', 'GAIT_WORDS', 'SIDE_VIEW_DEG',
            'FRONT_VIEW_DEG', 'JPEG_QUALITY', 'NORM_SPEED_M_S', 'pack', 'thinning', 'mean_strides', 'curve_data',
            'body_data', 'report_data', 'to_json', 'view_words', 'recording_facts', 'key_facts', 'video_name',
-           'limitations', 'jpeg_text', 'image_html', 'video_html', 'key_frames_html', 'norms_apply', 'facts_html',
-           'limitations_html', 'steps_html', 'write_report']
+           'limitations', 'reasons_html', 'jpeg_text', 'image_html', 'video_html', 'key_frames_html', 'norms_apply',
+           'facts_html', 'limitations_html', 'steps_html', 'write_report']
 
 # %% ../../nbs/show/585_report.ipynb #82003042
 import base64
@@ -31,10 +31,11 @@ from runningpose.gait.cycles import (
     stride_curves,
     toe_off_percent,
 )
+from ..gait.given import angle_reasons, given_angles
 from ..poses import pose_arrays
 from .draw import ground_points, upright
 from .figures import angle_groups, angle_title
-from .keyframes import KeyFrame
+from .keyframes import KEY_FRAME_ANGLES, KeyFrame
 from .overlay import half_interval
 from runningpose.show.tables import (
     events_table,
@@ -112,6 +113,7 @@ def curve_data(
     norms: bool,  # Add the published values of other runners
 ) -> list[dict[str, Any]]:  # One dictionary per panel
     "The panels of joint angles"
+    not_given = angles.attrs.get("not_given", {})
     return [
         dict(
             title=angle_title(name),
@@ -119,7 +121,7 @@ def curve_data(
             sides={side: pack(shown[column], 100) for side, column in columns.items()},
             strides=mean_strides(angles, events, columns),
         )
-        for name, columns in angle_groups(angles.columns).items()
+        for name, columns in angle_groups(c for c in angles if c not in not_given).items()
     ]
 
 
@@ -280,6 +282,14 @@ def limitations(
 JPEG_QUALITY = 80  # of 100
 
 
+def reasons_html(
+    angles: pd.DataFrame,  # What `given_angles` gives
+    names: Iterable[str] | None = None,  # Angles without side; None for all
+) -> str:  # HTML; empty where all of them are given
+    "Which angles are not drawn, and why"
+    return "".join(f'<p class="small">{escape(s)}</p>' for s in angle_reasons(angles, names))
+
+
 def jpeg_text(
     rgb: np.ndarray,  # Picture, shape (H, W, 3)
     width: int = 720,  # Widest it may be, px
@@ -315,6 +325,7 @@ def video_html(
 
 def key_frames_html(
     frames: Iterable[KeyFrame] | None,  # What `key_frames` gives
+    reasons: str = "",  # HTML, which angles are not drawn
 ) -> str:  # HTML; empty without frames
     "The key frames of both sides"
     if not frames:
@@ -327,7 +338,7 @@ def key_frames_html(
     )
     return f"""<section><h2>Key frames</h2><div class="frames">{figures}</div>
         <p class="small">From the stride of each side whose events are most certain.
-        The numbers are 3D angles, not angles in the picture.</p></section>"""
+        The numbers are 3D angles, not angles in the picture.</p>{reasons}</section>"""
 
 # %% ../../nbs/show/585_report.ipynb #29199141
 NORM_SPEED_M_S = (1.5, 3.5)  # speeds to which the published angles at 2.5 m/s are compared, m/s
@@ -387,6 +398,7 @@ def write_report(
 ) -> Path:  # The path written
     "Write the report as one HTML file that needs no network"
     path = Path(path)
+    angles = given_angles(pose3d, angles, metrics)
     data = report_data(kp2d, pose3d, angles, events, norms=norms_apply(metrics))
     if overlay is None and path.with_name("overlay.mp4").exists():
         overlay = "overlay.mp4"
@@ -401,7 +413,8 @@ def write_report(
         limits=limitations_html(limitations(run, pose3d, data["step"])),
         metrics=metrics_table(metrics),
         steps="" if steps is None else steps_html(steps, metrics),
-        frames=key_frames_html(frames),
+        frames=key_frames_html(frames, reasons_html(angles, KEY_FRAME_ANGLES)),
+        withheld=reasons_html(angles),
         norm_source=escape(NORM_CYCLE_SOURCE),
         events=events_table(events),
         n_events=str(len(events)),

@@ -7,8 +7,8 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_PENALTY', 'UNIT_NAMES', 'NUMERIC_COLUMNS',
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_penalties', 'value_class', 'value_notes', 'reason_of', 'value_cell', 'difference_cell', 'definition',
            'name_cell', 'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes', 'not_given_list',
-           'segments_table', 'metrics_table', 'rows_note', 'given_steps', 'steps_table', 'events_table', 'Entry',
-           'as_text', 'flatten', 'made_table']
+           'segments_table', 'metrics_table', 'rows_note', 'steps_table', 'events_table', 'Entry', 'as_text', 'flatten',
+           'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
@@ -24,6 +24,7 @@ import xarray as xr
 from ..atomic import atomic_file, printable
 from ..gait.catalogue import CATALOGUE
 from ..gait.comparison import symmetry
+from ..gait.given import given_steps
 
 # %% ../../nbs/show/582_tables.ipynb #9236e30d
 def decimals(
@@ -363,21 +364,6 @@ def rows_note(
     if rows <= MAX_ROWS:
         return ""
     return f'<p class="small">The first {MAX_ROWS} of {rows}; all of them are in {file}.</p>'
-
-
-def given_steps(
-    steps: pd.DataFrame,  # Table of `step_measures`
-    metrics: pd.DataFrame,  # Gait metrics
-) -> pd.DataFrame:  # A copy, with NaN where the table of metrics has no value either
-    "The steps without what the table of metrics withholds"
-    steps = steps.copy()
-    given = metrics[metrics.value.notna()].groupby("metric").side.agg(set).to_dict()
-    for name in set(metrics.metric) & set(steps.columns):
-        sides = given.get(name, set())
-        one_sided = bool(set(metrics.side[metrics.metric == name]) - {"both"})
-        hidden = ~steps.side.isin(sides) if one_sided else pd.Series(not sides, steps.index)
-        steps[name] = steps[name].mask(hidden)
-    return steps
 
 
 def steps_table(
