@@ -1,13 +1,15 @@
-"""Score the lifters that left one runner out, and write checkpoint/evaluation.json, which the page
-on evaluation, the README and the model card show.
+"""Score the lifters that left a fold of people out, and write checkpoint/evaluation.json, which the
+page on evaluation, the README and the model card show.
 
-Every fold is scored with the points that three backends give, with white noise and with the
-measured errors of a detector; then under other conditions: frame rates, missing points, half
-precision, unknown stature.
+Every person is scored once, by the lifter that never saw them: with the points that three backends
+give, with white noise and with the measured errors of a detector; by speed and by view. Some clips
+of each runner are scored under other conditions: frame rates, missing points, half precision,
+unknown stature.
 """
 
 import json
 import platform
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -16,13 +18,17 @@ import pandas as pd
 import torch
 from fastcore.script import call_parse
 
-from runningpose.lifting.checkpoint import load_checkpoint
+from runningpose.lifting.body import RP
 from runningpose.training.evaluate import ERROR_COLUMNS, evaluate, mean_pose_baseline, summary
-from runningpose.training.motions import leave_out
-from runningpose.training.sources import load_shared
+from runningpose.training.folds import FOLDS, leave_fold_out
+from runningpose.training.mocap_people import load_all_mocap
 
 ROOT = Path(__file__).resolve().parent.parent
 JOINTS = [s + n for s in "LR" for n in ("TrochanterMajor", "Knee", "Ankle")]
+LEGS_ONLY = ("rbds", "ric")  # nothing above the pelvis was measured
+STARTS = ("tindra",)  # block starts
+LONGEST_S = 30.0  # of each person, to bound the work, s
+CONDITION_S = 8.0  # of each runner under other conditions, s
 CONDITIONS = {
     "as above": {},
     "25 frames/s": dict(fps=25),
@@ -42,69 +48,111 @@ CONDITIONS = {
 
 
 def rounded(df):
+    "Rows of a table for JSON"
     return json.loads(df.round(2).to_json(orient="records"))
 
 
-def fold(f, motions):
-    "Tables of one fold: by keypoint set, and by condition"
-    person = load_checkpoint(f)[1].training["left_out"]
-    train, test = leave_out(motions, person)
-    rows, cond = [], []
-    base = summary(mean_pose_baseline(train, test)).MPJPE.iloc[0]
+def group_of(person):
+    "What of a person was measured, and doing what"
+    if person.startswith(LEGS_ONLY):
+        return "legs only"
+    return "starts" if person.startswith(STARTS) else "runners"
+
+
+def first_seconds(motions, seconds):
+    "Clips of one person up to a total length, the shortest first"
+    kept, total = [], 0.0
+    for motion in sorted(motions, key=lambda m: (m.seconds, m.name)):
+        if not kept or total + motion.seconds <= seconds:
+            kept.append(motion)
+            total += motion.seconds
+    return kept
+
+
+def running_speed(motion):
+    "How fast the lower foot moves backward under the pelvis, median over the clip, m/s"
+    points = {name: motion.xyz[:, i] for i, name in enumerate(RP.keypoints)}
+    pelvis = (points["LTrochanterMajor"] + points["RTrochanterMajor"]) / 2
+    feet = np.stack([points["LForefoot"], points["RForefoot"]])
+    against_pelvis = np.gradient(feet - pelvis, 1 / motion.fps, axis=1)[..., :2]
+    lower = feet[..., 2].argmin(0)
+    speed = np.linalg.norm(against_pelvis[lower, np.arange(len(lower))], axis=-1)
+    return float(np.median(speed))
+
+
+def person_rows(motions, lifter, facts, train):
+    "Scores of one person with each keypoint set and kind of error, and clip by clip"
+    legs_only = facts["group"] == "legs only"
+    lacks = ("blazepose",) if legs_only else ("blazepose", "halpe_26", "coco_17")
+    base = summary(mean_pose_baseline(train, motions, views=1)).MPJPE.iloc[0]
+    rows, white = [], None
     for noise in (0.6, "measured"):
-        df = evaluate(test, f, noise=noise)
-        s = summary(df).reset_index(drop=True)
-        points = df.points.unique()
+        df = evaluate(motions, lifter, lacks, noise=noise, progress=False)
+        means = summary(df, by=("points",)).reset_index()
         rows += [
-            {"left out": person, "keypoints": p, "errors": str(noise), "mean pose": base}
-            | s.loc[i, list(ERROR_COLUMNS)].to_dict()
-            for i, p in enumerate(points)
+            facts
+            | {"keypoints": row["points"], "errors": str(noise), "mean pose": base}
+            | {column: row[column] for column in ERROR_COLUMNS}
+            for _, row in means.iterrows()
         ]
-        if noise == 0.6:
-            white = df[df.points == "blazepose"]
-    short = [m for m in test if len(m.xyz) < 1500] or [
-        test[0]
-    ]  # conditions on the shorter clips: rates up to 240 Hz are long
-    for name, kw in CONDITIONS.items():
-        df = evaluate(short, f, **(dict(lacks=("blazepose",)) | kw))
-        cond.append(
-            {
-                "left out": person,
-                "condition": name,
-                "hips, knees, ankles": np.average(df[JOINTS].mean(axis=1), weights=df.frames),
-            }
-            | summary(df).iloc[0][["MPJPE", "P_MPJPE", "knee", "hip", "ankle"]].to_dict()
-        )
-    joints = white.drop(
-        columns=["subject", "clip", "view", "points", "frames", *ERROR_COLUMNS]
-    ).mean()
-    detail = {
-        "left out": person,
-        "joints": joints.round(1).to_dict(),
-        "clips": white.groupby("clip").MPJPE.mean().round(1).to_dict(),
+        white = df[df.points == "blazepose"] if white is None else white
+    return rows, white
+
+
+def condition_rows(motions, lifter, facts):
+    "Scores of one runner under other conditions"
+    short = first_seconds(motions, CONDITION_S)
+    for name, options in CONDITIONS.items():
+        df = evaluate(short, lifter, **(dict(lacks=("blazepose",), progress=False) | options))
+        joints = np.average(df[JOINTS].mean(axis=1), weights=df.frames)
+        means = summary(df).iloc[0][["MPJPE", "P_MPJPE", "knee", "hip", "ankle"]].to_dict()
+        yield facts | {"condition": name, "hips, knees, ankles": joints} | means
+
+
+def people_of(motions) -> Iterator[tuple]:
+    "Each person's clips"
+    for person in sorted({m.subject for m in motions}):
+        yield person, first_seconds([m for m in motions if m.subject == person], LONGEST_S)
+
+
+def detail_of(white, motions, facts):
+    "Errors of one person by joint, by clip (with its speed) and by view"
+    ignore = ["subject", "clip", "view", "points", "frames", *ERROR_COLUMNS]
+    speeds = {m.name: round(running_speed(m), 2) for m in motions}
+    clips = white.groupby("clip")[["MPJPE", "knee"]].mean().round(1)
+    return facts | {
+        "joints": white.drop(columns=ignore).mean().dropna().round(1).to_dict(),
+        "clips": [
+            dict(clip=name, speed=speeds[name], MPJPE=row.MPJPE, knee=row.knee)
+            for name, row in clips.iterrows()
+        ],
         "views": white.groupby("view").MPJPE.mean().round(1).to_dict(),
     }
-    return rows, cond, detail
 
 
 @call_parse
 def main(
     data: str,  # Folder with the shared recordings
-    folds: str = str(
-        ROOT / "checkpoint" / "folds"
-    ),  # Folder with the lifters that left one person out
+    folds: str = str(ROOT / "checkpoint" / "folds"),  # Folder with the lifters of the folds
     out: str = str(ROOT / "checkpoint" / "evaluation.json"),  # File to write
+    only: str = None,  # One fold
+    conditions: bool = True,  # Score other conditions too
 ):
-    "Every fold, backend, kind of error and condition, and the mean-pose baseline"
+    "Every person, backend, kind of error and condition, and the mean-pose baseline"
     torch.set_num_threads(2)
-    motions, rows, cond, detail = load_shared(data), [], [], []
-    for f in sorted(Path(folds).glob("*.safetensors")):
-        r, c, d = fold(f, motions)
-        rows += r
-        cond += c
-        detail.append(d)
-        print(pd.DataFrame(r).round(1).to_string(), flush=True)
-        print(pd.DataFrame(c).round(1).to_string(), flush=True)
+    motions = load_all_mocap(Path(data) / "mocap")
+    rows, cond, detail = [], [], []
+    for fold in (only,) if only else FOLDS:
+        lifter = Path(folds) / f"without_{fold}"
+        train, test = leave_fold_out(motions, fold)
+        for person, clips in people_of(test):
+            facts = {"fold": fold, "left out": person, "group": group_of(person)}
+            of_person, white = person_rows(clips, lifter, facts, train)
+            rows += of_person
+            detail.append(detail_of(white, clips, facts))
+            if conditions and facts["group"] == "runners":
+                cond += condition_rows(clips, lifter, facts)
+            print(pd.DataFrame(of_person[:1]).round(1).to_string(header=False), flush=True)
     facts = dict(
         date=str(date.today()),
         unit="mm, mm/s (velocity), degrees (knee, hip, ankle, trunk)",
@@ -112,16 +160,8 @@ def main(
         views=8,
         cpu=platform.machine(),
         torch=torch.__version__,
+        folds=rounded(pd.DataFrame(rows)),
+        conditions=rounded(pd.DataFrame(cond)),
+        detail=detail,
     )
-    Path(out).write_text(
-        json.dumps(
-            facts
-            | dict(
-                folds=rounded(pd.DataFrame(rows)),
-                conditions=rounded(pd.DataFrame(cond)),
-                detail=detail,
-            ),
-            indent=1,
-        )
-        + "\n"
-    )
+    Path(out).write_text(json.dumps(facts, indent=1) + "\n")

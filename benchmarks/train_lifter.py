@@ -1,104 +1,117 @@
-"""Train the shipped lifter and the lifters that leave one runner out, in stages; an interrupted run
+"""Train the shipped lifter and the three that leave a fold of people out; an interrupted run
 resumes.
 
-Stage 1 learns the geometry of moving bodies from CMU's recordings and the synthetic crowd, which no
-test uses. Stage 2 starts from there, once for each runner who is left out and once with everybody.
-Stage 3 continues stage 2.
+Each is trained on all shared motion capture, a crowd of synthetic people and the pairs of real
+detections and truth. The pairs are corrected by the corrector that never saw their people, as the
+keypoints of a new video are.
 """
 
 from pathlib import Path
 
+import numpy as np
 from fastcore.script import call_parse
+from tqdm import tqdm
 
-from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file, load_checkpoint
-from runningpose.training.sources import load_shared, synthetic_crowd
+from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
+from runningpose.pose2d.clean import clean
+from runningpose.pose2d.correct import correct
+from runningpose.training.folds import FOLDS, fold_of, leave_fold_out
+from runningpose.training.mixed_training import MixedTrainer
+from runningpose.training.mocap_people import load_all_mocap, with_rules
+from runningpose.training.real_pairs import PairBank, RealPair, load_pairs
+from runningpose.training.sources import synthetic_crowd
 from runningpose.training.train import train
 
-SHIPPED = Path(__file__).resolve().parent.parent / "checkpoint"
-RUNNERS = ("hamner2013_s04", "welk007", "hamner2010_s02")
+CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
+EVERYBODY = "final"
 
 
-def is_done(path):
-    "Whether a run reached its last step"
-    file = checkpoint_file(path)
-    return file.exists() and load_checkpoint(file).config.training.get("finished", False)
+def corrected_pairs(folder, correctors, cache):
+    "All pairs, each corrected by the corrector that left its people out; kept in a file"
+    if not cache.exists():
+        pairs = []
+        for fold in (*FOLDS, ""):
+            name = f"corrector_without_{fold}" if fold else "../corrector"
+            others = {p for p in people_of(folder) if fold_of(p) != fold}
+
+            def repair(kp, path=correctors / name):
+                return correct(clean(kp), path)
+
+            pairs += tqdm(load_pairs(folder, others, repair), desc=f"pairs of fold {fold or '-'}")
+        fields = {f: [getattr(p, f) for p in pairs] for f in RealPair._fields}
+        lengths = [len(seen) for seen in fields["seen"]]
+        arrays = {f: np.concatenate(fields[f]) for f in ("slopes", "seen", "joints")}
+        np.savez(cache, lengths=lengths, name=fields["name"], person=fields["person"], **arrays)
+    return read_pairs(cache)
 
 
-def one(path, motions, steps, facts, size, **kw):
-    "One run, resumed if there is a state"
-    if is_done(path):
-        return print(f"{path} is complete", flush=True)
-    cfg = LifterConfig(
-        channels=size, training=facts | dict(crowd=sum(m.subject == "synthetic" for m in motions))
-    )
-    _, hist = train(
-        motions, steps, path, cfg, resume=checkpoint_file(path, ".state").exists(), every=200, **kw
-    )
-    print(path, hist.tail(1).to_dict("records")[0], flush=True)
+def people_of(folder):
+    "The people of an archive of pairs"
+    return {str(np.load(f)["person"]) for f in Path(folder).glob("*.npz")}
+
+
+def read_pairs(cache):
+    "The pairs that were kept"
+    with np.load(cache) as kept:
+        ends = np.cumsum(kept["lengths"])[:-1]
+        parts = [np.split(kept[f], ends) for f in ("slopes", "seen", "joints")]
+        people = zip(map(str, kept["name"]), map(str, kept["person"]))
+        return [RealPair(*who, *clip) for who, *clip in zip(people, *parts)]
+
+
+def training_motions(motions, fold, crowd):
+    "Motions of everybody who is not left out, and the crowd"
+    if fold != EVERYBODY:
+        motions = leave_fold_out(motions, fold).train
+    return [*motions, *(with_rules(m) for m in synthetic_crowd(crowd))]
 
 
 @call_parse
 def main(
     data: str,  # Folder with the shared recordings
+    fold: str = EVERYBODY,  # Who is left out: A, B, C, or nobody (final)
+    steps: int = 3500,  # Steps
     out: str = "runs",  # Folder for the runs
+    start: str = None,  # Lifter to begin with; none of the people left out may have been in it
     channels: int = 512,  # Width of the network
-    first: int = 4000,  # Steps of stage 1
-    second: int = 2000,  # Steps of stage 2
-    third: int = 0,  # Steps of stage 3
     batch: int = 48,  # Windows per step
     frames: int = 64,  # Predicted frames per window
+    pair_share: float = 1 / 3,  # Share of the windows that are real detections
+    penalty: float = 2.0,  # Penalty on the offsets of the joint definitions, see `MixedOptions`
     crowd: int = 200,  # Synthetic people
-    rate: float = 5e-4,  # Peak learning rate of stage 3
-    device: str = "cpu",  # cpu or cuda
-    only: str = None,  # Of stages 2 and 3: the runner who is left out, or final; all when not given
-    shipped: bool = False,  # Stage 3 alone, from the lifters in `checkpoint/`
+    lr: float = 1e-3,  # Peak learning rate
+    correctors: str = str(CHECKPOINT / "folds"),  # Folder with the correctors of the folds
+    threads: int = None,  # CPU threads; as many as there are idle cores when not given
 ):
-    "Stage 1, then stages 2 and 3"
-    people, kw = (
-        load_shared(data) + synthetic_crowd(crowd),
-        dict(batch=batch, frames=frames, device=device),
+    "One run, resumed if there is a state"
+    data, out = Path(data), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    pairs = corrected_pairs(data / "detector_pairs", Path(correctors), out / "pairs.npz")
+    pairs = [p for p in pairs if fold == EVERYBODY or fold_of(p.person) != fold]
+    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd)
+    facts = dict(
+        left_out="none" if fold == EVERYBODY else f"fold {fold}",
+        data=f"shared mocap, {crowd} synthetic people, {len(pairs)} clips of real detections",
+        crowd=crowd,
     )
-    out = Path(out)
-    start = out / "stage1"
-    source = "shared mocap (biomech_run.npz, cmu_subset.npz) and the synthetic crowd"
-    if not shipped:
-        one(
-            start,
-            [m for m in people if m.subject in ("cmu", "synthetic")],
-            first,
-            dict(left_out="all runners", data=source),
-            channels,
-            **kw,
-        )
-    for person in (only,) if only else (RUNNERS[0], "final", *RUNNERS[1:]):
-        name = out / ("final" if person == "final" else f"fold_{person}")
-        motions, facts = (
-            [m for m in people if m.subject != person],
-            dict(left_out="none" if person == "final" else person, data=source, stage1_steps=first),
-        )
-        if shipped:
-            begin_with = (
-                SHIPPED / "lifter" if person == "final" else SHIPPED / "folds" / f"without_{person}"
-            )
-        else:
-            begin_with = name
-            one(name, motions, second, facts, channels, start=start, lr=7e-4, seed=1, **kw)
-        if not third:
-            continue
-        t = load_checkpoint(begin_with)[1].training
-        stages = (
-            t.get("before", []) + [{k: t[k] for k in ("steps", "batch", "frames")}]
-            if shipped
-            else []
-        )
-        one(
-            out / "stage3" / name.name,
-            motions,
-            third,
-            facts | dict(stage2_steps=second, before=stages),
-            channels,
-            start=begin_with,
-            lr=rate,
-            seed=2 + len(stages),
-            **kw,
-        )
+    name = out / fold
+    cfg = LifterConfig(channels=channels, training=facts)
+    _, history = train(
+        motions,
+        steps,
+        name,
+        cfg,
+        resume=checkpoint_file(name, ".state").exists(),
+        every=200,
+        trainer=MixedTrainer,
+        threads=threads,
+        pairs=PairBank(pairs),
+        pair_share=pair_share,
+        definition_penalty=penalty,
+        batch=batch,
+        frames=frames,
+        lr=lr,
+        start=start,
+        seed=5,
+    )
+    print(name, history.tail(1).to_dict("records")[0], flush=True)

@@ -44,6 +44,8 @@ class StreamBank(MotionBank):
         self.lengths = torch.tensor([row["frames"] for row in self.rows])
         self.measured = torch.stack([self._measured(row) for row in self.rows])
         self.usable = torch.ones_like(self.measured)
+        self.sources = [""]  # one laboratory, whose joint centres are the lifter's
+        self.source = torch.zeros(len(self.rows), dtype=torch.long)
         self.probabilities = clip_probabilities(subjects, self.lengths)
         self.seconds = seconds_by_person(subjects, [row["frames"] / rate for row in self.rows])
         self.frames_per_step = rate / MODEL_FPS

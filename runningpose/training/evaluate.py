@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ANGLES', 'LEAST_FOOT_LIFT_M', 'FOOT_POINTS', 'NO_FOOT_POINTS', 'ERROR_COLUMNS', 'evaluation_cameras', 'VirtualView',
            'measured_errors', 'virtual_keypoints', 'angle_errors', 'strike_height_error', 'score', 'as_runningpose_22',
-           'unfinished_training', 'evaluate', 'summary', 'mean_pose_baseline', 'published_results']
+           'unfinished_training', 'evaluate', 'summary', 'mean_pose_baseline', 'mean_over_people', 'published_results']
 
 # %% ../../nbs/training/550_evaluate.ipynb #fc423795
 import json
@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 import xarray as xr
 from scipy.signal import find_peaks
+from scipy.stats import t as student_t
 from tqdm import tqdm
 
 from ..camera import Camera, look_at, phone_camera, project, world_to_camera
@@ -343,6 +344,23 @@ def mean_pose_baseline(
             errors = score(pose, true, m.measured, m.fps, cam.R @ [0, 0, 1])
             facts = dict(subject=m.subject, clip=m.name, view=number, points="mean pose")
             rows.append(facts | dict(frames=len(true)) | errors)
+    return pd.DataFrame(rows)
+
+# %% ../../nbs/training/550_evaluate.ipynb #506e0001
+def mean_over_people(
+    folds: pd.DataFrame,  # Rows of `published_results()["folds"]`, one per person and condition
+    columns: Sequence[str] = ("MPJPE", "P_MPJPE", "knee", "hip", "ankle"),  # Errors
+) -> pd.DataFrame:  # One row per group, kind of 2D error and column: mean, low, high, people
+    "Mean error over people, with the 95 % interval of that mean"
+    rows = []
+    for (group, errors), people in folds.groupby(["group", "errors"], sort=False):
+        for column in columns:
+            values = people[column].dropna()
+            n = len(values)
+            half = student_t.ppf(0.975, n - 1) * values.std() / n**0.5 if n > 1 else np.nan
+            mean = values.mean()
+            facts = dict(group=group, errors=errors, error=column, people=n)
+            rows.append(facts | dict(mean=mean, low=mean - half, high=mean + half))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/training/550_evaluate.ipynb #39e16bf7

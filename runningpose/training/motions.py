@@ -31,6 +31,7 @@ class Motion:
     weight: float = 1.0  # How often it is drawn, relative to its length
     usable: np.ndarray | None = None  # False where a joint is never trained on, (22,); else all are
     arms_of: str = ""  # Person whose arms it carries, if not the subject's own
+    source: str = ""  # Laboratory, if its joint centres are not those of the reference
 
     @property
     def seconds(self) -> float:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..data.manifest import open_dataset
 from ..data.recordings import SPLITS
 from .disk_bank import StreamBank, split_motions
-from .mocap_people import load_all_mocap
+from .mocap_people import load_all_mocap, with_rules
 from .motions import leave_out
 from .processes import is_first_process
 from .sources import synthetic_crowd
@@ -55,7 +55,8 @@ def training_motions(
         for person in filter(None, (left_out, watched)):
             motions = leave_out(motions, person)[0]
         source = "shared motion capture" + (f", {crowd} synthetic people" * bool(crowd))
-        return TrainingMotions(motions + synthetic_crowd(crowd), source)
+        motions += [with_rules(m) for m in synthetic_crowd(crowd)]
+        return TrainingMotions(motions, source)
     if crowd:
         raise ValueError(
             "--crowd is for the shared recordings; with a data set, --start checkpoint/lifter "
