@@ -8,9 +8,7 @@ __all__ = ['FOLDS', 'fold_of', 'leave_fold_out']
 # %% ../../nbs/training/506_folds.ipynb #f109f544
 from collections.abc import Iterable
 
-import numpy as np
-
-from .motions import MODEL_FPS, Motion, PersonSplit
+from .motions import Motion, PersonSplit
 
 # %% ../../nbs/training/506_folds.ipynb #d67a865f
 FOLDS = {
