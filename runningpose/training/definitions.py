@@ -81,7 +81,7 @@ class DefinitionOffsets(nn.Module):
     def forward(
         self,
         source: torch.Tensor,  # Laboratory of each joint, index into `sources`, shape (B, 22)
-        joints: torch.Tensor,  # True positions from mid-hip, m, shape (B, T, 22, 3)
+        joints: torch.Tensor,  # Predicted positions from mid-hip, m, shape (B, T, 22, 3)
     ) -> torch.Tensor:  # Offsets in the frame of the joints, m, shape (B, T, 22, 3)
         "What to add to the reference's joints"
         forward, outward, up = self.table[source, _POINT_OF].unbind(-1)

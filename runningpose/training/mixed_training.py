@@ -26,7 +26,7 @@ class MixedOptions(TrainingOptions):
     "How a lifter is trained on virtual and real detections"
 
     pair_share: float = 1 / 3  # Share of the windows that are real detections
-    definition_penalty: float = 2.0  # Share of the mean square of the offsets, per m
+    definition_penalty: float = 20.0  # Share of the mean square of the offsets, per m
 
 
 def join_batches(
@@ -87,6 +87,7 @@ class MixedTrainer(Trainer):
         x, y, weight, source = (t.to(self.device) for t in (b.x, b.y, b.weight, b.source))
         with self.cast:
             out = self.run(x)
-        in_definition = as_joints(out) + self.definitions(source, y)
+        predicted = as_joints(out)
+        in_definition = predicted + self.definitions(source, predicted.detach())
         penalty = self.options.definition_penalty * self.definitions.penalty()
         return lift_loss(in_definition, y, weight) + penalty
