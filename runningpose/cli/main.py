@@ -78,6 +78,8 @@ def runningpose(
     distance: float = None,  # Known distance from the first to the last frame, m
     incline: float = None,  # Slope of the ground or the belt, degrees, uphill positive
     checkpoint: str = None,  # Another lifter
+    corrector: str = None,  # Another corrector of the 2D points
+    raw: bool = False,  # Lift the points as the detector marks them, without a corrector
     camera: str = None,  # Live instead: number of a camera, address of a stream, or a video
     scheduler: str = None,  # Address of a Dask scheduler that many videos are sent to
     no_overlay: bool = False,  # Do not make the overlay video
@@ -104,6 +106,8 @@ def runningpose(
         distance=distance,
         incline=incline,
         checkpoint=checkpoint,
+        corrector=corrector,
+        raw=raw,
     )
     if len(videos) > 1 or Path(videos[0]).is_dir() or scheduler:
         return run_videos(videos, out, scheduler, not no_overlay, not quiet, options)
