@@ -6,6 +6,7 @@ detections and truth. The pairs are corrected by the corrector that never saw th
 keypoints of a new video are.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from fastcore.script import call_parse
 from tqdm import tqdm
 
 from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
-from runningpose.pose2d.clean import clean
 from runningpose.pose2d.correct import correct
+from runningpose.training.detector_pairs import read_pairs
 from runningpose.training.folds import FOLDS, fold_of, leave_fold_out
 from runningpose.training.mixed_training import MixedTrainer
 from runningpose.training.mocap_people import load_all_mocap, with_rules
-from runningpose.training.real_pairs import PairBank, RealPair, load_pairs
+from runningpose.training.real_pairs import RealBank, RealPair, real_pair
 from runningpose.training.sources import synthetic_crowd
 from runningpose.training.train import train
 
@@ -27,31 +28,18 @@ EVERYBODY = "final"
 
 
 def corrected_pairs(folder, correctors, cache):
-    "All pairs, each corrected by the corrector that left its people out; kept in a file"
+    "All pairs, each corrected by the corrector that left its person out; kept in a file"
     if not cache.exists():
-        pairs = []
-        for fold in (*FOLDS, ""):
-            name = f"corrector_without_{fold}" if fold else "../corrector"
-            others = {p for p in people_of(folder) if fold_of(p) != fold}
-
-            def repair(kp, path=correctors / name):
-                return correct(clean(kp), path)
-
-            pairs += tqdm(load_pairs(folder, others, repair), desc=f"pairs of fold {fold or '-'}")
-        fields = {f: [getattr(p, f) for p in pairs] for f in RealPair._fields}
+        names = {fold: correctors / f"corrector_without_{fold}" for fold in FOLDS}
+        names[""] = correctors.parent / "corrector"
+        lifted = [
+            real_pair(pair, partial(correct, path=names[fold_of(pair.person)]))
+            for pair in tqdm(read_pairs(folder), desc="pairs")
+        ]
+        fields = {f: [getattr(p, f) for p in lifted] for f in RealPair._fields}
         lengths = [len(seen) for seen in fields["seen"]]
         arrays = {f: np.concatenate(fields[f]) for f in ("slopes", "seen", "joints")}
         np.savez(cache, lengths=lengths, name=fields["name"], person=fields["person"], **arrays)
-    return read_pairs(cache)
-
-
-def people_of(folder):
-    "The people of an archive of pairs"
-    return {str(np.load(f)["person"]) for f in Path(folder).glob("*.npz")}
-
-
-def read_pairs(cache):
-    "The pairs that were kept"
     with np.load(cache) as kept:
         ends = np.cumsum(kept["lengths"])[:-1]
         parts = [np.split(kept[f], ends) for f in ("slopes", "seen", "joints")]
@@ -105,7 +93,7 @@ def main(
         every=200,
         trainer=MixedTrainer,
         threads=threads,
-        pairs=PairBank(pairs),
+        pairs=RealBank(pairs),
         pair_share=pair_share,
         definition_penalty=penalty,
         batch=batch,

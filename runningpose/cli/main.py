@@ -78,6 +78,8 @@ def runningpose(
     distance: float = None,  # Known distance from the first to the last frame, m
     incline: float = None,  # Slope of the ground or the belt, degrees, uphill positive
     checkpoint: str = None,  # Another lifter
+    corrector: str = None,  # Another corrector of the 2D points
+    raw: bool = False,  # Lift the points as the detector marks them, without a corrector
     camera: str = None,  # Live instead: number of a camera, address of a stream, or a video
     scheduler: str = None,  # Address of a Dask scheduler that many videos are sent to
     no_overlay: bool = False,  # Do not make the overlay video
@@ -101,6 +103,8 @@ def runningpose(
         distance=distance,
         incline=incline,
         checkpoint=checkpoint,
+        corrector=corrector,
+        raw=raw,
     )
     if camera is not None:
         return run_camera(camera, videos, out, options)

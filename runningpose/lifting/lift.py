@@ -6,7 +6,7 @@
 __all__ = ['FARTHEST_PX', 'MAX_GAP_S', 'SPLINE_REACH', 'PRESENCE_WINDOW_S', 'KEYPOINTS_OF_JOINT', 'TRUNK_JOINTS',
            'TRUNK_KEYPOINTS', 'MIN_STATURE', 'MAX_STATURE', 'MAX_POSE_GAP_S', 'MAX_FILLED_S', 'KeypointRays',
            'resample_confidence', 'samples_around', 'RayTrack', 'keypoint_rays', 'camera_for', 'lift_block',
-           'lift_rays', 'at_frames', 'joint_confidence', 'check_height', 'in_segments', 'lift']
+           'lift_rays', 'at_frames', 'joint_confidence', 'check_height', 'detector_share', 'in_segments', 'lift']
 
 # %% ../../nbs/lifting/467_lift.ipynb #101e5de7
 import os
@@ -31,7 +31,14 @@ from .refine import SeenRays, refine_pieces
 from .root_path import root_path
 from .streaming import FastNet
 from .videopose3d import lift_published
-from ..poses import PoseArrays, check_poses, like, pose_arrays, resample_track
+from runningpose.poses import (
+    JOINT_CENTRES,
+    PoseArrays,
+    check_poses,
+    like,
+    pose_arrays,
+    resample_track,
+)
 from ..signals import in_blocks
 from ..skeleton import conversion, convert
 
@@ -285,6 +292,15 @@ MAX_POSE_GAP_S = 0.3  # longest hole between two poses that is bridged, s
 MAX_FILLED_S = 3.0  # longest time without a frame within a segment, s
 
 
+def detector_share(
+    kp2d: xr.Dataset,  # 2D pose data set
+) -> float:  # Share of `OFFSET_MM`
+    "How much of a detector's offsets lies between the joint centres and these points"
+    if kp2d.attrs.get("points") == JOINT_CENTRES:
+        return 0.0  # a corrector has moved them
+    return OFFSET_SHARE.get(str(kp2d.attrs.get("backend")), 0.0)
+
+
 def in_segments(
     kp2d: xr.Dataset,  # 2D pose data set
     lift_segment: Callable[[xr.Dataset], PoseArrays],  # Lifts frames that follow each other
@@ -333,8 +349,7 @@ def lift(
         track = RayTrack(segment, camera, cfg.fps)
         xyz = lift_rays(net, track, cfg.fps, scale)
         if refine:
-            offset_share = OFFSET_SHARE.get(str(kp2d.attrs.get("backend")), 0.0)
-            xyz = refine_pieces(xyz, track.seen, offset_share)
+            xyz = refine_pieces(xyz, track.seen, detector_share(kp2d))
         return at_frames(track, xyz)
 
     return like(

@@ -36,6 +36,7 @@ from runningpose.pipeline.results import (
 )
 from ..pose2d.backend import find_backend, infer_video
 from ..pose2d.clean import clean
+from ..pose2d.corrector import loaded_corrector
 from ..video.container import video_file
 from ..video.reader import VideoInfo, probe, slow_factor
 
@@ -71,11 +72,13 @@ class Options:
     distance: float | None = None  # Known distance from the first to the last frame, m
     incline: float | None = None  # Slope of the ground or the belt, degrees, uphill positive
     checkpoint: str | Path | None = None  # Lifter; the shipped one when not given
+    corrector: str | Path | None = None  # Corrector of the points; the shipped one when not given
+    raw: bool = False  # Lift the points as the detector marks them, without a corrector
 
     def given(self) -> dict[str, Any]:
         "The options that were given, as run.json keeps them"
         options = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        options["mirror"] = self.mirror or None
+        options |= dict(mirror=self.mirror or None, raw=self.raw or None)
         return {name: value for name, value in options.items() if value is not None}
 
 # %% ../../nbs/pipeline/640_analyze.ipynb #34d68535
@@ -115,6 +118,10 @@ def check_options(
     check_speed_and_distance(options.speed, options.distance)
     check_incline(options.incline)
     lifter(options.checkpoint)
+    if options.raw and options.corrector:
+        raise ValueError("raw leaves the corrector out, and another one is given: give one of them")
+    if not options.raw:
+        loaded_corrector(options.corrector)
 
 
 @dataclass(frozen=True)
@@ -186,6 +193,8 @@ def estimate_job(
         job.options.speed,
         job.options.distance,
         job.options.incline,
+        job.options.corrector,
+        job.options.raw,
         stage,
     )
 

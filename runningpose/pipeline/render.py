@@ -19,7 +19,7 @@ import xarray as xr
 from ..atomic import atomic_file, check_writable
 from ..camera import Camera, phone_camera
 from ..lifting.lift import lift
-from .estimate import estimate
+from .estimate import estimate, joint_centres
 from ..pose2d.clean import clean
 from ..poses import pose_arrays
 from ..show.overlay import overlay_video
@@ -153,7 +153,7 @@ def render(
         kp2d = with_camera_motion(kp2d, video)
     kp2d = clean(kp2d.assign_coords(time=kp2d.time + options.skip / fps))
     camera = camera_of(kp2d, options.fov)
-    pose3d = lift(kp2d, options.height, checkpoint, camera)
+    pose3d = lift(joint_centres(kp2d, checkpoint), options.height, checkpoint, camera)
     written = []
     if export:
         every = slice(None, None, options.downsample)

@@ -73,8 +73,9 @@ def provenance(
 
 # %% ../../nbs/pipeline/620_results.ipynb #6b4522af
 POSE_FACTS = (
-    "backend model weights_sha256 checkpoint scale_source camera_source treadmill heading_from up "
-    "view_deg tilt_deg slope_deg incline_deg backward path_from slip speed_given"
+    "backend model weights_sha256 corrector not_corrected checkpoint scale_source camera_source "
+    "treadmill heading_from up view_deg tilt_deg slope_deg incline_deg backward path_from slip "
+    "speed_given"
 ).split()
 
 

@@ -12,7 +12,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,7 @@ import torch
 from torch import nn
 
 from ..atomic import OutputError, atomic_file
-from ..lifting.checkpoint import CheckpointError, checkpoint_file, save_checkpoint
-from .start import network_shape
+from ..files.network_files import CheckpointError, checkpoint_file
 from .trainer import Origin, Trainer
 
 # %% ../../nbs/training/539_saving.ipynb #539a0006
@@ -45,7 +44,7 @@ def settings_of(
     "What must be the same when a run is resumed; the device may change, and the start lies behind"
     options = {k: v for k, v in asdict(tr.options).items() if k not in ("device", "start")}
     watched = tr.cfg.training.get("watched")
-    return Settings(network_shape(tr.cfg), tr.steps, tr.bank.seconds, watched, options)
+    return Settings(tr.shape, tr.steps, tr.bank.seconds, watched, options)
 
 
 def run_facts(
@@ -78,7 +77,7 @@ def save_lifter(
         net = copy.deepcopy(tr.ema)
         net.load_state_dict(tr.best_weights)
         facts["best_step"] = tr.best.step
-    file = save_checkpoint(path, net, replace(tr.cfg, training=tr.cfg.training | facts))
+    file = tr.write_network(path, net, facts)
     with atomic_file(checkpoint_file(path, ".history.json")) as part:
         part.write_text(json.dumps(tr.history))
     return file

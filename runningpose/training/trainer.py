@@ -17,14 +17,14 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..lifting.checkpoint import LifterConfig, make_lifter
+from ..lifting.checkpoint import LifterConfig, make_lifter, save_checkpoint
 from ..lifting.streaming import has_bf16
 from ..lifting.videopose3d import freeze, thaw
 from .batches import Batch, MotionBank, make_batch
 from .losses import lift_loss
 from .motions import Motion
 from .processes import join_processes
-from .start import starting_network
+from .start import network_shape, starting_network
 
 # %% ../../nbs/training/538_trainer.ipynb #c005
 def learning_rate(
@@ -113,7 +113,7 @@ class Trainer:
         options.check_processes(self.world)
         self.cfg, self.steps, self.lr, self.seed = cfg, steps, options.lr, options.seed
         self.device = self._own_device()
-        self.bank = motions if isinstance(motions, MotionBank) else MotionBank(motions)
+        self.bank = self._make_bank(motions)
         self.gen = torch.Generator()
         self.origin: Origin | None = None  # checkpoint that the run began at
         self._make_networks()
@@ -130,6 +130,28 @@ class Trainer:
         self.best = Best()
         self.best_weights: dict[str, torch.Tensor] = {}  # of the network, at the best saving
 
+    def _make_bank(self, motions: Any) -> Any:
+        "What batches are drawn from"
+        return motions if isinstance(motions, MotionBank) else MotionBank(motions)
+
+    def _untrained(self) -> nn.Module:
+        "A network of the configuration"
+        return make_lifter(self.cfg)
+
+    @property
+    def shape(self) -> str:
+        "What two networks must have in common to share weights, in words"
+        return network_shape(self.cfg)
+
+    def write_network(
+        self,
+        path: str | Path,  # Checkpoint, without suffix
+        net: nn.Module,  # Network
+        facts: dict[str, Any],  # About its training
+    ) -> Path:  # The file with the weights
+        "Write a network of this run"
+        return save_checkpoint(path, net, replace(self.cfg, training=self.cfg.training | facts))
+
     def _own_device(self) -> str:
         if self.options.device == "cuda" and self.world > 1:
             return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
@@ -138,8 +160,8 @@ class Trainer:
     def _make_networks(self) -> None:
         "The network that learns, and the one that holds its averaged weights"
         torch.manual_seed(self.seed)
-        self.net = make_lifter(self.cfg).to(self.device)
-        self.ema = make_lifter(self.cfg).to(self.device)
+        self.net = self._untrained().to(self.device)
+        self.ema = self._untrained().to(self.device)
         if self.options.start:
             start = starting_network(self.options.start, self.cfg, self.bank)
             self.net.load_state_dict(start.net.state_dict())
