@@ -183,7 +183,8 @@ def is_renamed(read: Read) -> bool:
         return False
 
     def values(found):
-        return sorted(v for name, v in found.items() if not name.endswith("/source"))
+            ours = (v for name, v in found.items() if not name.endswith("/source"))
+        return sorted(ours, key=repr)
 
     return values(read.before) == values(read.after)
 
