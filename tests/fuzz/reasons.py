@@ -183,7 +183,7 @@ def is_renamed(read: Read) -> bool:
         return False
 
     def values(found):
-            ours = (v for name, v in found.items() if not name.endswith("/source"))
+        ours = (v for name, v in found.items() if not name.endswith("/source"))
         return sorted(ours, key=repr)
 
     return values(read.before) == values(read.after)
