@@ -199,8 +199,8 @@ def is_another_word(read: Read) -> bool:
 
 
 def is_reordered(read: Read) -> bool:
-    lines = read.whole.splitlines(), read.data.splitlines()
-    return read.kind in UNNUMBERED and sorted(lines[0]) == sorted(lines[1])
+    before, after = (sorted(filter(None, d.splitlines())) for d in (read.whole, read.data))
+    return read.kind in UNNUMBERED and before == after
 
 
 def is_another_row(read: Read) -> bool:
