@@ -183,7 +183,8 @@ def is_renamed(read: Read) -> bool:
         return False
 
     def values(found):
-        return sorted(v for name, v in found.items() if not name.endswith("/source"))
+        ours = (v for name, v in found.items() if not name.endswith("/source"))
+        return sorted(ours, key=repr)
 
     return values(read.before) == values(read.after)
 
@@ -198,8 +199,8 @@ def is_another_word(read: Read) -> bool:
 
 
 def is_reordered(read: Read) -> bool:
-    lines = read.whole.splitlines(), read.data.splitlines()
-    return read.kind in UNNUMBERED and sorted(lines[0]) == sorted(lines[1])
+    before, after = (sorted(filter(None, d.splitlines())) for d in (read.whole, read.data))
+    return read.kind in UNNUMBERED and before == after
 
 
 def is_another_row(read: Read) -> bool:
