@@ -181,18 +181,22 @@ def find_outliers(
     def in_turns(values: np.ndarray, fill: float) -> np.ndarray:
         even = np.full((length * turns, *values.shape[1:]), fill, values.dtype)
         even[place] = values
-        return even.reshape(length, turns * points, *values.shape[2:])
+        return even.reshape(length, turns * values.shape[1], *values.shape[2:])
 
-    tracks = in_turns(x.astype(np.float32), np.nan)
-    weight = np.ones((frames, points)) if conf is None else (0.5 + 0.5 * conf).astype(float)
-    kept = keep_path(
-        tracks / np.maximum(np.nan_to_num(_own_noise(tracks)), least)[:, None],
-        price * in_turns(weight, 0.0),
-        RESTART * price,
+    def outliers_of(some: slice) -> np.ndarray:
+        own = x[:, some]
+        tracks = in_turns(own.astype(np.float32), np.nan)
+        weight = np.ones(own.shape[:2]) if conf is None else (0.5 + 0.5 * conf[:, some])
+        noise = np.maximum(np.nan_to_num(_own_noise(tracks)), least)[:, None]
+        prices = price * in_turns(weight.astype(float), 0.0)
+        kept = keep_path(tracks / noise, prices, RESTART * price)
+        found: np.ndarray = ~kept.reshape(length * turns, -1)[place] & ~np.isnan(own).any(-1)
+        return found
+
+    at_once = max(1, WALK_VALUES // (length * turns))  # points; of hours, a few
+    return np.concatenate(
+        [outliers_of(slice(k, k + at_once)) for k in range(0, max(1, points), at_once)], 1
     )
-    kept = kept.reshape(length * turns, points)[place]
-    outliers: np.ndarray = ~kept & ~np.isnan(x).any(-1)
-    return outliers
 
 
 def _places(t: np.ndarray, step: float) -> np.ndarray:

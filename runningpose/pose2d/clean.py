@@ -131,15 +131,14 @@ def smooth_points(
     pos: np.ndarray,  # Keypoints, px, shape (T, K, 2)
     skel: Skeleton | str,  # Their skeleton
     cutoff: float | dict[str, float],  # −3 dB, Hz: one for all, or one per kind as in `CUTOFF`
-) -> np.ndarray:  # Smoothed keypoints, px, shape (T, K, 2)
+) -> np.ndarray:  # Smoothed keypoints, px, float32, shape (T, K, 2)
     "Low-pass every point at its own frequency"
     if not isinstance(cutoff, dict):
-        return smooth_track(t, pos, cutoff)
+        cutoff = dict(other=cutoff)
     hz = np.array([point_cutoff(name, cutoff) for name in skeleton(skel).keypoints])
-    out = pos.copy()
-    for frequency in np.unique(hz):
-        same = hz == frequency
-        out[:, same] = smooth_track(t, pos[:, same], frequency)
+    out = np.empty(pos.shape, np.float32)
+    for k, frequency in enumerate(hz.tolist()):  # one by one: of hours, each takes megabytes
+        out[:, k] = smooth_track(t, pos[:, k], frequency)
     return out
 
 # %% ../../nbs/pose2d/430_clean.ipynb #3cd46b03
@@ -242,7 +241,7 @@ def _record(swaps, outliers, filled, pos, **options):
 
 def _with_extras(ds, light, uncertainty):
     "The data set with the lightly filtered positions and, if there is one, the uncertainty"
-    position_light = light.transpose(0, 2, 1)[..., None].astype(np.float32)
+    position_light = light.transpose(0, 2, 1)[..., None]
     ds["position_light"] = ds.position.dims, position_light
     if uncertainty is not None:
         ds["uncertainty"] = ds.confidence.dims, uncertainty.astype(np.float32)[..., None]
@@ -278,7 +277,6 @@ def clean(
     single = 0  # frames in which the two passes have no point in common
     if uncertainty is not None:
         single = int((np.isnan(uncertainty).all(-1) & known.any(-1)).sum())
-    smooth = pos if cutoff is None else smooth_points(t, pos, skel, cutoff)
     options = dict(
         outside=int(beyond.sum()),
         cutoff=cutoff,
@@ -287,8 +285,11 @@ def clean(
         mirrored=mirrored is not None,
         single_pass=single,
     )
-    ds = like(kp2d, smooth, conf, **_record(swaps, jumps, filled, pos, **options))
-    return _with_extras(ds, smooth_track(t, pos, LIGHT), uncertainty)
+    record = _record(swaps, jumps, filled, pos, **options)
+    light = smooth_points(t, pos, skel, LIGHT)
+    smooth = pos if cutoff is None else smooth_points(t, pos, skel, cutoff)
+    del pos  # twice as much memory as what goes on
+    return _with_extras(like(kp2d, smooth, conf, **record), light, uncertainty)
 
 # %% ../../nbs/pose2d/430_clean.ipynb #1bdcf1c2
 def lightly_filtered(
