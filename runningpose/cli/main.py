@@ -77,6 +77,7 @@ def runningpose(
     speed: float = None,  # Known speed of the run or the belt, m/s
     distance: float = None,  # Known distance from the first to the last frame, m
     incline: float = None,  # Slope of the ground or the belt, degrees, uphill positive
+    camera_level: bool = False,  # The camera was level: its vertical, not that of the motion
     checkpoint: str = None,  # Another lifter
     camera: str = None,  # Live instead: number of a camera, address of a stream, or a video
     scheduler: str = None,  # Address of a Dask scheduler that many videos are sent to
@@ -103,6 +104,7 @@ def runningpose(
         speed=speed,
         distance=distance,
         incline=incline,
+        camera_level=camera_level,
         checkpoint=checkpoint,
     )
     if len(videos) > 1 or Path(videos[0]).is_dir() or scheduler:

@@ -179,7 +179,7 @@ def angle_names(
     columns: list[str],  # e.g. ['left_knee_flexion', 'right_knee_flexion', 'trunk_lean']
 ) -> str:  # e.g. 'knee flexion, trunk lean'
     "Columns as words, both sides of an angle as one"
-    names = {}
+    names: dict[str, None] = {}
     for column in columns:
         angle = angle_of(column)
         both = {f"left_{angle}", f"right_{angle}"} <= set(columns)

@@ -70,12 +70,13 @@ class Options:
     speed: float | None = None  # Known speed of the run or the belt, m/s
     distance: float | None = None  # Known distance from the first to the last frame, m
     incline: float | None = None  # Slope of the ground or the belt, degrees, uphill positive
+    camera_level: bool = False  # The camera was level: its vertical, not that of the motion
     checkpoint: str | Path | None = None  # Lifter; the shipped one when not given
 
     def given(self) -> dict[str, Any]:
         "The options that were given, as run.json keeps them"
         options = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        options["mirror"] = self.mirror or None
+        options |= dict(mirror=self.mirror or None, camera_level=self.camera_level or None)
         return {name: value for name, value in options.items() if value is not None}
 
 # %% ../../nbs/pipeline/640_analyze.ipynb #34d68535
@@ -186,6 +187,7 @@ def estimate_job(
         job.options.speed,
         job.options.distance,
         job.options.incline,
+        job.options.camera_level,
         stage,
     )
 

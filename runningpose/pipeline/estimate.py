@@ -18,6 +18,7 @@ import xarray as xr
 from ..camera import Camera
 from ..gait.angles import joint_angles
 from ..gait.catalogue import step_measures
+from ..gait.directions import LEVEL_CAMERA_UP
 from ..gait.events import gait_events
 from ..gait.given import given_angles, given_steps
 from ..gait.ground import fix_scale_and_path
@@ -61,15 +62,17 @@ def estimate(
     speed: float | None = None,  # Known speed of the run or the belt, m/s
     distance: float | None = None,  # Known distance from the first to the last frame, m
     incline: float | None = None,  # Slope of the ground or the belt, degrees, uphill positive
+    camera_level: bool = False,  # The camera was level: its vertical, not that of the motion
     stage: Stage = nullcontext,  # Context manager around each stage, e.g. to time it
 ) -> Estimate:
     "World poses, angles, events, steps and metrics; ValueError if the keypoints cannot be lifted"
     check_upright(kp2d)
     follows = kp2d.attrs.get("camera_motion") == "panning"
     in_place = True if follows else treadmill
+    up = LEVEL_CAMERA_UP if camera_level else None
     with stage("3D"):
         pose3d, events_world = (
-            to_world(lift(kp, height, checkpoint, camera), treadmill=in_place, incline=incline)
+            to_world(lift(kp, height, checkpoint, camera), in_place, up, incline)
             for kp in (kp2d, lightly_filtered(kp2d))
         )
     with stage("gait"):
