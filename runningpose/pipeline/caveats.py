@@ -122,8 +122,8 @@ def vertical_caveats(
     attrs = pose3d.attrs
     if attrs.get("up") == "given":
         yield (
-            "The camera is taken as level, as given (--camera-level): if it was tilted, trunk lean, "
-            "shank and foot angles are off by as much."
+            "The camera is taken as level, as given (--camera-level): if it was tilted, trunk "
+            "lean, shank and foot angles are off by as much."
         )
         return
     if str(attrs.get("up", "")).startswith("assumed"):
