@@ -271,6 +271,29 @@ def test_incline_from_2d_says_what_a_level_camera_means():
     assert tilt > 0 and f"leans forward by {tilt:.0f}° more" in said
 
 
+@pytest.mark.parametrize("incline", [None, 9.0])
+def test_a_camera_known_to_be_level_gives_the_lean_on_a_slope(incline):
+    "Filmed from 2D, 9 degrees uphill: the lean against gravity, with the slope given or not"
+    slope, lean = 9.0, 7.0
+    a = np.radians(slope)
+    climb = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
+    camera = look_at(phone_camera(1280, 720), [0, -4.5, 1.0], [0, 0, 1.0])
+
+    def measured_lean(run, turn, **options):
+        pose = like(run.pose, pose_arrays(run.pose)[0].astype(float) @ turn.T)
+        got = estimate(clean(filmed(pose, camera)), 1.75, camera, camera_level=True, **options)
+        assert got.pose3d.attrs["up"] == "given"
+        assert any("--camera-level" in text for text in vertical_caveats(got.pose3d))
+        return got.metrics.set_index(["metric", "side"]).value["trunk_lean", "both"]
+
+    def runner(trunk_lean):
+        return synthetic_runner(3.0, seconds=3, treadmill=True, trunk_lean=trunk_lean)
+
+    level = measured_lean(runner(lean), np.eye(3))
+    uphill = measured_lean(runner(lean + slope), climb, incline=incline)
+    assert abs(level - lean) < 2 and abs(uphill - level) < 1
+
+
 def test_a_picture_turned_by_half_a_right_angle():
     "It counts as upright, and is put right"
     run = synthetic_runner(3.0, seconds=3, treadmill=True)

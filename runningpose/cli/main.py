@@ -77,6 +77,7 @@ def runningpose(
     speed: float = None,  # Known speed of the run or the belt, m/s
     distance: float = None,  # Known distance from the first to the last frame, m
     incline: float = None,  # Slope of the ground or the belt, degrees, uphill positive
+    camera_level: bool = False,  # The camera was level: its vertical, not that of the motion
     checkpoint: str = None,  # Another lifter
     corrector: str = None,  # Another corrector of the 2D points
     raw: bool = False,  # Lift the points as the detector marks them, without a corrector
@@ -102,6 +103,7 @@ def runningpose(
         speed=speed,
         distance=distance,
         incline=incline,
+        camera_level=camera_level,
         checkpoint=checkpoint,
         corrector=corrector,
         raw=raw,

@@ -39,6 +39,7 @@ class Conditions:
     foot_points: bool = True  # Whether the keypoints have heels and toes
     flight: bool = True  # Whether neither foot is on the ground at times
     incline_deg: float = 0.0  # Slope of the ground, degrees
+    view_known: bool = True  # Whether it could be told from where the camera sees the run
 
 
 def is_assumed(pose3d: xr.Dataset, attribute: str) -> bool:
@@ -75,6 +76,7 @@ def conditions_of(
         scaled=bool(attrs.get("height")) and not is_assumed(pose3d, "scale_source"),
         foot_points=has_foot_points(pose3d),
         incline_deg=float(attrs.get("incline_deg", 0.0)),
+        view_known=not attrs.get("view_unknown", False),
     )
 
 # %% ../../nbs/gait/493_confidence.ipynb #52989d81

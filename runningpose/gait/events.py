@@ -272,6 +272,8 @@ def span_events(
 
     events = table(method)
     gait = name_gait(events, span.walking)
+    if gait == "stand" and events.attrs["unseen"]:
+        gait = ""  # feet that nobody saw do not stand still
     if gait == "sprint" and method == "consensus":
         events = table("foot_speed")
     events.attrs["gait"] = gait

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FACTOR_SENTENCES', 'GAIT_SENTENCES', 'MOSTLY_ODD', 'DECISIVE_FACTOR', 'sentence', 'low_confidence_reason',
-           'view_reason', 'unmet_need', 'unseen_reason', 'why_not', 'impossible_reason']
+           'view_reason', 'unmet_need', 'unseen_reason', 'why_not', 'number_text', 'impossible_reason']
 
 # %% ../../nbs/gait/494_reasons.ipynb #0ea50004
 import pandas as pd
@@ -67,6 +67,8 @@ def unmet_need(
     conditions: Conditions,
 ) -> str:  # Empty where all needs are met that can be refused outright
     "What is needed and the clip does not have at all"
+    if needs & {"sagittal view", "frontal view"} and not conditions.view_known:
+        return "It cannot be told from where the camera sees the run."
     if "foot points" in needs and not conditions.foot_points:
         return "There are no foot points in these keypoints."
     if "flight" in needs and not conditions.flight:
@@ -109,6 +111,13 @@ def why_not(
     return unseen_reason(steps, side)
 
 
+def number_text(
+    value: float,
+) -> str:  # About three digits, e.g. 0.253, 41.2, 1154
+    "A number as the report writes it"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def impossible_reason(
     metric: Metric,
     value: float,
@@ -117,9 +126,9 @@ def impossible_reason(
     "What a body cannot do, or not in this gait"
     sprints = metric.name == "cadence" and value > 120 / SHORTEST_RUNNING_STRIDE_S
     if sprints and metric.is_possible(value) and gait in ("run", "walk"):
-        return f"{value:.3g} steps/min are a sprint, and too few strikes in turn show one."
+        return f"{number_text(value)} steps/min are a sprint, and too few strikes in turn show one."
     if metric.is_possible(value):
         return ""
     unit = {"1": "", "deg": "°"}.get(metric.unit, f" {metric.unit}")
     low, high = metric.possible
-    return f"{value:.3g}{unit} is not possible for a body ({low:g} to {high:g}{unit})."
+    return f"{number_text(value)}{unit} is not possible for a body ({low:g} to {high:g}{unit})."

@@ -235,6 +235,7 @@ class Segment(NamedTuple):
     treadmill: bool = False  # Whether the runner stays in place
     backward: bool = False  # Whether she moves backward
     view_deg: float | None = None  # From where it was seen, as `to_world` tells it
+    view_sd_deg: float | None = None  # How far that differs between its strides
 
 
 def segments_of(
@@ -276,11 +277,15 @@ def piece_of(
     own: dict[str, Any] = dict(treadmill=segment.treadmill, backward=segment.backward)
     if segment.view_deg is not None:
         own["view_deg"] = segment.view_deg
+    if segment.view_sd_deg is not None:
+        own["view_sd_deg"] = segment.view_sd_deg
     if incline := pose3d.attrs.get("incline_deg"):
         own["incline_deg"] = incline * float(np.cos(np.radians(segment.heading_deg)))
     turned = turned_back(position.astype(float), segment.heading_deg)
     piece = like(part, turned, confidence, **own)
     del piece.attrs["segments"]
+    if segment.view_deg is None and piece.attrs.pop("view_deg", None) is not None:
+        piece.attrs["view_unknown"] = True  # the clip has that of another segment
     return piece
 
 

@@ -71,6 +71,7 @@ class Options:
     speed: float | None = None  # Known speed of the run or the belt, m/s
     distance: float | None = None  # Known distance from the first to the last frame, m
     incline: float | None = None  # Slope of the ground or the belt, degrees, uphill positive
+    camera_level: bool = False  # The camera was level: its vertical, not that of the motion
     checkpoint: str | Path | None = None  # Lifter; the shipped one when not given
     corrector: str | Path | None = None  # Corrector of the points; the shipped one when not given
     raw: bool = False  # Lift the points as the detector marks them, without a corrector
@@ -79,6 +80,7 @@ class Options:
         "The options that were given, as run.json keeps them"
         options = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
         options |= dict(mirror=self.mirror or None, raw=self.raw or None)
+        options |= dict(camera_level=self.camera_level or None)
         return {name: value for name, value in options.items() if value is not None}
 
 # %% ../../nbs/pipeline/640_analyze.ipynb #34d68535
@@ -195,6 +197,7 @@ def estimate_job(
         job.options.incline,
         job.options.corrector,
         job.options.raw,
+        job.options.camera_level,
         stage,
     )
 

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
-           'NOTABLE_SLOPE_DEG', 'UP_ERRORS', 'FROM_GROUND', 'GAIT_NAMES', 'MIN_COVERED', 'MIN_STRIKES', 'ONE_CAMERA',
-           'video_caveats', 'assumption_caveats', 'incline_caveats', 'vertical_caveats', 'selection_in_words',
-           'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
+           'NOTABLE_SLOPE_DEG', 'UP_ERRORS', 'FROM_GROUND', 'MAX_HIDDEN_SHARE', 'GAIT_NAMES', 'MIN_COVERED',
+           'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats', 'assumption_caveats', 'incline_caveats', 'vertical_caveats',
+           'selection_in_words', 'hidden_leg_caveats', 'detection_caveats', 'withheld_caveats', 'segment_caveats',
+           'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -75,6 +76,11 @@ def assumption_caveats(
             f"The camera looks along the run, {view:.0f}° off its direction: lengths, speed and "
             "joint flexion lie in depth."
         )
+    if attrs.get("view_unknown"):
+        yield (
+            "It cannot be told from where the camera sees the run: the legs were not seen well, or "
+            "the strides disagree. What depends on the view is not given."
+        )
     if attrs.get("straightness", 1) < 0.8:
         yield "The direction of the run is uncertain: the runner may turn."
 
@@ -88,7 +94,7 @@ UP_ERRORS = (
 )
 FROM_GROUND = (
     "Trunk lean, shank and foot angles are measured from the normal of the ground; give its slope "
-    "where it has one (--incline)."
+    "where it has one (--incline), or say that the camera was level (--camera-level)."
 )
 
 
@@ -114,6 +120,12 @@ def vertical_caveats(
 ) -> Iterator[str]:
     "What is known of the vertical: tilt of the camera, slope of the ground"
     attrs = pose3d.attrs
+    if attrs.get("up") == "given":
+        yield (
+            "The camera is taken as level, as given (--camera-level): if it was tilted, trunk "
+            "lean, shank and foot angles are off by as much."
+        )
+        return
     if str(attrs.get("up", "")).startswith("assumed"):
         yield (
             "The motion does not show which way is up (feet that were not seen well, or a motion "
@@ -151,6 +163,9 @@ def vertical_caveats(
         )
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #c9be5f3a
+MAX_HIDDEN_SHARE = 0.5  # of the time of a leg, beyond which a clip does not show it
+
+
 def selection_in_words(
     raw: xr.Dataset,  # 2D keypoints as detected
 ) -> str:  # e.g. 'the largest', 'the one at 640, 360 px'
@@ -161,6 +176,22 @@ def selection_in_words(
         preposition = "at" if len(numbers) == 2 else "in the box"
         return f"the one {preposition} {', '.join(numbers)} px"
     return select if numbers else f"the {select}"
+
+
+def hidden_leg_caveats(
+    kp2d: xr.Dataset,  # 2D keypoints, repaired
+) -> Iterator[str]:
+    "Legs that take shapes in the picture that no leg can take"
+    for side in ("right", "left"):
+        share = kp2d.attrs.get(f"clean_implausible_{side}", 0) / kp2d.sizes["time"]
+        if not share:
+            continue
+        lost = ", so this clip is not usable for it" if share > MAX_HIDDEN_SHARE else ""
+        yield (
+            f"For {100 * share:.0f} % of the time thigh and shank of the {side} leg change their "
+            "length in the picture faster than a leg can: it was hidden or mistaken. It counts as "
+            f"not seen there{lost}."
+        )
 
 
 def detection_caveats(
@@ -187,6 +218,7 @@ def detection_caveats(
     if (n := kp2d.attrs.get("clean_swapped", 0)) > 0.05 * frames:
         hint = "" if kp2d.attrs.get("clean_mirrored") else "; --mirror makes this safer"
         yield f"Left and right legs were exchanged in {n} frames and corrected{hint}."
+    yield from hidden_leg_caveats(kp2d)
     if (n := kp2d.attrs.get("clean_single_pass", 0)) > 0.2 * frames:
         yield f"The mirrored pass saw nobody, or somebody else, in {n} frames."
     unseen = np.isnan(pose_arrays(raw)[0]).all((1, 2)).mean()

@@ -18,6 +18,7 @@ import xarray as xr
 from ..camera import Camera
 from ..gait.angles import joint_angles
 from ..gait.catalogue import step_measures
+from ..gait.directions import LEVEL_CAMERA_UP
 from ..gait.events import gait_events
 from ..gait.given import given_angles, given_steps
 from ..gait.ground import fix_scale_and_path
@@ -81,16 +82,18 @@ def estimate(
     incline: float | None = None,  # Slope of the ground or the belt, degrees, uphill positive
     corrector: str | Path | None = None,  # Corrector; the shipped one when not given
     raw: bool = False,  # Lift the points as the detector marks them, without a corrector
+    camera_level: bool = False,  # The camera was level: its vertical, not that of the motion
     stage: Stage = nullcontext,  # Context manager around each stage, e.g. to time it
 ) -> Estimate:
     "World poses, angles, events, steps and metrics; ValueError if the keypoints cannot be lifted"
     check_upright(kp2d)
     follows = kp2d.attrs.get("camera_motion") == "panning"
     in_place = True if follows else treadmill
+    up = LEVEL_CAMERA_UP if camera_level else None
 
     def world_poses(keypoints: xr.Dataset) -> xr.Dataset:
         lifted = lift(keypoints, height, checkpoint, camera)
-        return to_world(lifted, treadmill=in_place, incline=incline)
+        return to_world(lifted, in_place, up, incline)
 
     centres = joint_centres(kp2d, checkpoint, corrector, raw)
     with stage("events"):  # first, so that only one set of poses is in memory

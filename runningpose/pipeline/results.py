@@ -74,7 +74,8 @@ def provenance(
 # %% ../../nbs/pipeline/620_results.ipynb #6b4522af
 POSE_FACTS = (
     "backend model weights_sha256 corrector not_corrected checkpoint scale_source camera_source "
-    "treadmill heading_from up view_deg tilt_deg slope_deg incline_deg backward path_from slip "
+    "treadmill heading_from up view_deg view_sd_deg view_unknown tilt_deg slope_deg incline_deg "
+    "backward path_from slip "
     "speed_given"
 ).split()
 
@@ -82,7 +83,7 @@ POSE_FACTS = (
 def findings(
     raw: xr.Dataset,  # 2D keypoints as detected
     estimate: Estimate,  # Results of `estimate`
-) -> dict[str, Any]:  # Parts `filmed`, `key_facts`, `segments` and `not_given` of run.json
+) -> dict[str, Any]:  # Parts of run.json: filmed, key_facts, segments, not_given, ...
     "How the video was filmed and what the pipeline decided"
     camera = {k: v for k, v in raw.attrs.items() if str(k).startswith("camera_")}
     attrs = estimate.pose3d.attrs
@@ -95,6 +96,7 @@ def findings(
         | {name: attrs[name] for name in POSE_FACTS if name in attrs},
         segments=estimate.metrics.attrs.get("segments", []),
         not_given=not_given(estimate.metrics),
+        angles_not_given=estimate.angles.attrs.get("not_given", {}),
     )
 
 # %% ../../nbs/pipeline/620_results.ipynb #1e96bc9a

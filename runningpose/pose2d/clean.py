@@ -15,6 +15,7 @@ import xarray as xr
 
 from ..checks import check_number
 from ..outliers import find_outliers
+from .implausible import IMPLAUSIBLE_CONFIDENCE, Legs, implausible_legs
 from .left_right import apply_names, merge_mirrored, name_sides, part_pairs
 from ..poses import check_coordinates, like, pose_arrays
 from runningpose.signals import (
@@ -226,6 +227,12 @@ def _lower_filled_confidence(conf, known, filled):
         conf[filled[:, k], k] = FILLED_CONFIDENCE * ends[filled[:, k]]
 
 
+def _doubt_legs(conf, legs, skel):
+    "Take the confidence from legs that cannot be (in place)"
+    for points, frames in zip(part_pairs(skel, "legs"), legs, strict=True):
+        conf[np.ix_(frames, points)] *= IMPLAUSIBLE_CONFIDENCE
+
+
 def _record(swaps, outliers, filled, pos, **options):
     "The attributes that record the changes"
     swapped = {part: int(frames.sum()) for part, frames in swaps.items()}
@@ -265,6 +272,9 @@ def clean(
     height = body_height(pose_arrays(kp2d)[0].astype(float))
     pos, conf, swaps, uncertainty = _repair_sides(kp2d, mirrored, t, height, sides)
 
+    legs = (
+        implausible_legs(pos, t, height, skel) if outliers else Legs(*np.zeros((2, len(t)), bool))
+    )
     jumps = np.zeros(conf.shape, bool)
     if outliers:
         jumps = find_outliers(pos, t, OUTLIER_LEVEL * height, conf)
@@ -273,6 +283,7 @@ def clean(
     known = ~np.isnan(pos).any(-1)
     pos, filled = fill_track(t, pos, skel, max_gap)
     _lower_filled_confidence(conf, known, filled)
+    _doubt_legs(conf, legs, skel)
 
     single = 0  # frames in which the two passes have no point in common
     if uncertainty is not None:
@@ -284,6 +295,8 @@ def clean(
         slowdown=slowdown,
         mirrored=mirrored is not None,
         single_pass=single,
+        implausible_left=int(legs.left.sum()),
+        implausible_right=int(legs.right.sum()),
     )
     record = _record(swaps, jumps, filled, pos, **options)
     light = smooth_points(t, pos, skel, LIGHT)

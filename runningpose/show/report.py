@@ -195,7 +195,8 @@ FRONT_VIEW_DEG = 25  # up to this angle it is called a view from front or back
 
 def view_words(
     view_deg: float,  # Angle between the camera's view and the direction of running, degrees
-) -> str:  # e.g. 'the side (88°)'
+    sd_deg: float = np.nan,  # How far it differs between strides, degrees; NaN if unknown
+) -> str:  # e.g. 'the side (88° ± 2°)'
     "Where the camera stood"
     if view_deg > SIDE_VIEW_DEG:
         place = "the side"
@@ -203,7 +204,8 @@ def view_words(
         place = "front or back"
     else:
         place = "an angle"
-    return f"{place} ({view_deg:.0f}°)"
+    spread = f" ± {sd_deg:.0f}°" if np.isfinite(sd_deg) else ""
+    return f"{place} ({view_deg:.0f}°{spread})"
 
 
 def recording_facts(
@@ -236,7 +238,9 @@ def key_facts(
     facts = recording_facts(kp2d)
     view = pose3d.attrs.get("view_deg")
     if view is not None:
-        facts["Seen from"] = view_words(view)
+        facts["Seen from"] = view_words(view, pose3d.attrs.get("view_sd_deg", np.nan))
+    elif pose3d.attrs.get("view_unknown"):
+        facts["Seen from"] = "not known"
     gait = metrics.attrs.get("gait")
     if gait:
         facts["Gait"] = GAIT_WORDS.get(gait, gait)

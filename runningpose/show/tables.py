@@ -150,7 +150,7 @@ def value_cell(
     if not np.isfinite(row.value):
         return f'<td class="v low"{span}><span>–</span><small>{reason_of(row)}</small></td>'
     known = np.isfinite(row.sd) and np.isfinite(row.value)
-    sd = f" ± {format_number(row.sd, like=row.value)}" if known else ""
+    sd = f" ±\u00a0{format_number(row.sd, like=row.value)}" if known else ""
     notes = " · ".join(value_notes(row, penalties, both))
     return (
         f'<td class="{value_class(row.confidence)}"{span}>'
