@@ -27,6 +27,7 @@ from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean, lightly_filtered
 from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
 from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
+from runningpose.training.folds import fold_of
 from runningpose.training.sources import mocap21_to_runningpose22
 
 FOLDS = Path(__file__).resolve().parent.parent / "checkpoint" / "folds"
@@ -36,7 +37,8 @@ EVENTS, MOST = ("foot_strike", "toe_off"), 0.1  # s, beyond which an event count
 
 def fold(clip):
     "The lifter that never saw the person of a recording"
-    return FOLDS / f"without_{next(v for k, v in PEOPLE.items() if clip.startswith(k))}"
+    person = next(person for start, person in PEOPLE.items() if clip.startswith(start))
+    return FOLDS / f"without_{fold_of(person)}"
 
 
 def recording(data, clip, fps=None):

@@ -1,5 +1,5 @@
-"""Put trained lifters into checkpoint/ in half precision: the shipped one, and the folds that the
-published figures belong to.
+"""Put trained lifters into checkpoint/ in half precision: the shipped one, those of the folds that
+the published figures belong to, and the joint definitions that were learnt beside the shipped one.
 """
 
 import shutil
@@ -8,18 +8,31 @@ from pathlib import Path
 from fastcore.script import call_parse
 
 from runningpose.lifting.checkpoint import checkpoint_file, load_checkpoint, save_checkpoint
+from runningpose.training.definitions import DefinitionOffsets
+from runningpose.training.mixed_training import RENDERED
+from runningpose.training.mocap_people import SOURCES
+from runningpose.training.saving import load_state
 
-ROOT = Path(__file__).resolve().parent.parent
+CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
+EVERYBODY = "final"
+
+
+def definitions(state):
+    "Offsets of the laboratories' joints from the reference's, mm, as a table"
+    offsets = DefinitionOffsets([*sorted({"", *SOURCES[1:]}), RENDERED])
+    offsets.load_state_dict(load_state(state)["parts"]["definitions"])
+    return offsets.millimetres()
 
 
 @call_parse
 def main(
-    runs: str = "runs",  # Folder with final.safetensors and fold_<person>.safetensors
-    stage: str = "stage3",  # Prefix of their losses in checkpoint/history
+    runs: str = "runs",  # Folder with final.safetensors and those of the folds
 ):
-    "Copy weights, configurations and losses"
+    "Copy weights, configurations, losses and joint definitions"
     for f in sorted(Path(runs).glob("*.safetensors")):
-        name = "lifter" if f.stem == "final" else f"folds/without_{f.stem.removeprefix('fold_')}"
-        print(save_checkpoint(ROOT / "checkpoint" / name, *load_checkpoint(f), half=True))
-        if (h := checkpoint_file(f, ".history.json")).exists():
-            shutil.copy(h, ROOT / "checkpoint" / "history" / f"{stage}_{f.stem}.json")
+        name = "lifter" if f.stem == EVERYBODY else f"folds/without_{f.stem}"
+        print(save_checkpoint(CHECKPOINT / name, *load_checkpoint(f), half=True))
+        history = checkpoint_file(f, ".history.json")
+        shutil.copy(history, CHECKPOINT / "history" / f"{f.stem}.json")
+    state = Path(runs) / EVERYBODY
+    definitions(state).round(1).to_csv(CHECKPOINT / "definitions.csv", index=False)
