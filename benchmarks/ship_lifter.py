@@ -5,13 +5,13 @@ the published figures belong to, and the joint definitions that were learnt besi
 import shutil
 from pathlib import Path
 
+import torch
 from fastcore.script import call_parse
 
 from runningpose.lifting.checkpoint import checkpoint_file, load_checkpoint, save_checkpoint
 from runningpose.training.definitions import DefinitionOffsets
 from runningpose.training.mixed_training import RENDERED
 from runningpose.training.mocap_people import SOURCES
-from runningpose.training.saving import load_state
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
 EVERYBODY = "final"
@@ -20,7 +20,9 @@ EVERYBODY = "final"
 def definitions(state):
     "Offsets of the laboratories' joints from the reference's, mm, as a table"
     offsets = DefinitionOffsets([*sorted({"", *SOURCES[1:]}), RENDERED])
-    offsets.load_state_dict(load_state(state)["parts"]["definitions"])
+    offsets.load_state_dict(
+        torch.load(checkpoint_file(state, ".state"), weights_only=True)["parts"]["definitions"]
+    )
     return offsets.millimetres()
 
 
