@@ -314,7 +314,7 @@ def write_summary(
         table=html_table(head, cells),
         note=FAILURE_NOTE if failed else "",
     )
-    write_page(out / "index.html", page)
+    write_page(out / "index.html", [page])
 
 
 def log_failure(

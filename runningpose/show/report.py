@@ -130,7 +130,7 @@ def body_data(
     step: int,  # Keep every n-th frame
 ) -> dict[str, Any]:  # Sizes, bones and packed positions
     "The poses for the page"
-    xyz = upright(pose3d)[::step]
+    xyz = upright(pose3d.isel(time=slice(None, None, step)))
     skel = skeleton(pose3d.attrs["skeleton"])
     root = ground_points(xyz)
     floor_point = np.c_[root, np.zeros(len(root))]
@@ -159,7 +159,8 @@ def report_data(
     time = pose3d.time.values[::step]
     tolerance = step * half_interval(pose3d.time.values)
     clock = dict(method="nearest", tolerance=tolerance)
-    confidence = pd.Series(pose_arrays(kp2d)[1].mean(1), kp2d.time.values).reindex(time, **clock)
+    seen = kp2d.confidence.isel(individual=0).transpose("time", "keypoint").values.mean(1)
+    confidence = pd.Series(seen, kp2d.time.values).reindex(time, **clock)
     norms = norms and (events.attrs.get("gait") or "run") == "run"
     return dict(
         **body_data(pose3d, step),
@@ -215,7 +216,8 @@ def recording_facts(
     time = kp2d.time.values
     attrs = kp2d.attrs
     last_frame = np.median(np.diff(time)) if len(time) > 1 else 0
-    seen = float(np.isfinite(pose_arrays(kp2d)[0]).any((1, 2)).mean())
+    position = kp2d.position.isel(individual=0).transpose("time", "keypoint", "space").values
+    seen = float(np.isfinite(position).any((1, 2)).mean())
     facts = {
         "Duration": f"{time[-1] - time[0] + last_frame:.1f} s",
         "Frames": f"{len(time)} at {attrs['fps']:.4g} Hz",

@@ -12,6 +12,7 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_PENALTY', 'UNIT_NAMES', 'NUMERIC_COLUMNS',
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
+from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -77,20 +78,22 @@ def html_table(
 def fill_template(
     name: str,  # File beside this module, e.g. 'report_template.html'
     **parts: str,  # Finished HTML for each name in double braces
-) -> str:  # The page
+) -> list[str]:  # The page, in pieces: of a long video it is large, and a copy of it would be too
     "A page made from a template; KeyError if a part is missing"
     template = files("runningpose.show").joinpath(name).read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+    pieces = re.split(r"\{\{(\w+)\}\}", template)  # every second one is a name
+    pieces[1::2] = [parts[place] for place in pieces[1::2]]
+    return pieces
 
 
 def write_page(
     path: str | Path,  # File to write, .html
-    page: str,  # HTML
+    pieces: Iterable[str],  # HTML, one after the other
 ) -> Path:  # The file
     "Write a page so that it appears whole or not at all"
     path = Path(path)
-    with atomic_file(path) as part:
-        part.write_text(printable(page), encoding="utf-8")
+    with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
+        file.writelines(map(printable, pieces))
     return path
 
 # %% ../../nbs/show/582_tables.ipynb #b3df4196
