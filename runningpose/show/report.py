@@ -31,7 +31,6 @@ from runningpose.gait.cycles import (
     stride_curves,
     toe_off_percent,
 )
-from ..poses import pose_arrays
 from .draw import ground_points, upright
 from .figures import angle_groups, angle_title
 from .keyframes import KeyFrame
