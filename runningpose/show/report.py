@@ -31,15 +31,12 @@ from runningpose.gait.cycles import (
     stride_curves,
     toe_off_percent,
 )
-<<<<<<< /tmp/tmpk246aq6h
-from runningpose.gait.given import angle_reasons, given_angles
-from runningpose.poses import pose_arrays
-=======
->>>>>>> /tmp/tmp_emhtfwr
-from runningpose.show.draw import ground_points, upright
-from runningpose.show.figures import angle_groups, angle_title
-from runningpose.show.keyframes import KEY_FRAME_ANGLES, KeyFrame
-from runningpose.show.overlay import half_interval
+from ..gait.given import angle_reasons, given_angles
+from ..poses import pose_arrays
+from .draw import ground_points, upright
+from .figures import angle_groups, angle_title
+from .keyframes import KEY_FRAME_ANGLES, KeyFrame
+from .overlay import half_interval
 from runningpose.show.tables import (
     events_table,
     fill_template,
@@ -49,7 +46,7 @@ from runningpose.show.tables import (
     steps_table,
     write_page,
 )
-from runningpose.skeleton import SIDE_COLOURS, skeleton
+from ..skeleton import SIDE_COLOURS, skeleton
 
 # %% ../../nbs/show/585_report.ipynb #c33d7792
 MISSING = -32768  # stands for a missing value; the template's script knows it too
