@@ -32,7 +32,6 @@ from runningpose.gait.cycles import (
     toe_off_percent,
 )
 from ..gait.given import angle_reasons, given_angles
-from ..poses import pose_arrays
 from .draw import ground_points, upright
 from .figures import angle_groups, angle_title
 from .keyframes import KEY_FRAME_ANGLES, KeyFrame
