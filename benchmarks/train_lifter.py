@@ -65,7 +65,7 @@ def main(
     batch: int = 48,  # Windows per step
     frames: int = 64,  # Predicted frames per window
     pair_share: float = 1 / 3,  # Share of the windows that are real detections
-    penalty: float = 20.0,  # Penalty on the offsets of the joint definitions, see `MixedOptions`
+    penalty: float = 5.0,  # Penalty on the offsets of the joint definitions, see `MixedOptions`
     crowd: int = 200,  # Synthetic people
     lr: float = 1e-3,  # Peak learning rate
     correctors: str = str(CHECKPOINT / "folds"),  # Folder with the correctors of the folds

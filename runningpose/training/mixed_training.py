@@ -29,7 +29,7 @@ class MixedOptions(TrainingOptions):
     "How a lifter is trained on virtual and real detections"
 
     pair_share: float = 1 / 3  # Share of the windows that are real detections
-    definition_penalty: float = 20.0  # Share of the mean square of the offsets, per m
+    definition_penalty: float = 5.0  # Share of the mean square of the offsets, per m
 
 
 def join_batches(

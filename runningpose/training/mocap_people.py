@@ -132,7 +132,7 @@ def load_sprints(
     motions = []
     for file in sorted(folder.glob("Tindra*.txt")):
         poses = markers_to_keypoints(read_qtm(file, folder / "updated_labels.txt"))
-        motions.append(from_poses(poses, file.stem, SPRINTER))
+        motions.append(with_rules(from_poses(poses, file.stem, SPRINTER)))
     return motions
 
 
