@@ -98,7 +98,7 @@ def main(
     "Every fold, backend, kind of error and condition, and the mean-pose baseline"
     torch.set_num_threads(2)
     motions, rows, cond, detail = load_shared(data), [], [], []
-    for f in sorted(Path(folds).glob("*.safetensors")):
+    for f in sorted(Path(folds).glob("without_*.safetensors")):
         r, c, d = fold(f, motions)
         rows += r
         cond += c
