@@ -254,7 +254,8 @@ def main(
         )
     )
     folds = [
-        load_checkpoint(f)[1].training for f in sorted((CHECKPOINT / "folds").glob("*.safetensors"))
+        load_checkpoint(f)[1].training
+        for f in sorted((CHECKPOINT / "folds").glob("without_*.safetensors"))
     ]
     fold_steps = ", ".join(
         f"{t['steps']} steps without {t['left_out']} from {t.get('start') or 'random weights'}"
@@ -279,7 +280,7 @@ The lifter turns 2D keypoints of one person over time into 3D joints. It ships w
 | kind | {cfg.kind} dilated temporal convolution network, filter widths {",".join(map(str, cfg.widths))}, receptive field {net.receptive_field} frames at {cfg.fps:g} Hz, {cfg.channels} channels, {millions:.2f} million parameters |
 | input | 26 keypoints (Halpe 26): x, y and whether the point was seen, and the size of the body in the picture; the view is turned towards mid-hip (`{cfg.input}`, see `lifting.features`) |
 | output | 22 joints (`{cfg.joints}`), metres at a stature of {cfg.stature} m, relative to mid-hip |
-| files | `lifter.safetensors` (half precision), `lifter.json` (configuration), `folds/` (the lifters that the figures belong to), `evaluation.json`, `gait.json`, `rendered.csv`, `real.csv`, `world_landmarks.csv`, `history/` (losses) |
+| files | `lifter.safetensors` (half precision), `lifter.json` (configuration), `folds/` (the lifters that the figures belong to, and correctors that left people out; `people.json` says whom), `corrector.safetensors` and `.json` (the network that moves BlazePose's points to the joint centres before they are lifted), `corrector.csv` (what it is worth on rendered clips), `evaluation.json`, `gait.json`, `rendered.csv`, `real.csv`, `world_landmarks.csv`, `history/` (losses) |
 | licence | Apache-2.0, like the code |
 
 ## Training data

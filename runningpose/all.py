@@ -42,6 +42,7 @@ PLACES = {
     "data.coco": "prepare_coco check_coco",
     "pose2d.backend": "infer_video",
     "pose2d.clean": "clean lightly_filtered",
+    "pose2d.correct": "correct",
     "pose2d.selection": "person_poses choose_person NoPersonError SelectError",
     "pose2d.people": "People",
     "pose2d.linking": "link_people",
@@ -57,6 +58,8 @@ PLACES = {
     "lifting.lift": "lift",
     "lifting.lift_stream": "Lifter",
     "training.train": "train early_stopping_check",
+    "training.detector_pairs": "read_pairs",
+    "training.train_corrector": "train_corrector",
     "training.evaluate": "evaluate mean_pose_baseline summary published_results",
     "training.sources": "mocap21_to_runningpose22 from_poses load_shared load_mocap "
     "synthetic_crowd",
