@@ -1,8 +1,8 @@
-"""Score the lifters that left a fold of people out, and write checkpoint/evaluation.json, which the
-page on evaluation, the README and the model card show.
+"""Score lifters on people they never saw, and write checkpoint/evaluation.json, which the page on
+evaluation, the README and the model card show.
 
-Every person is scored once, by the lifter that never saw them: with the points that three backends
-give, with white noise and with the measured errors of a detector; by speed and by view. Some clips
+Every person of the folds is scored once: by the shipped lifter, or, if it was trained on them, by
+one that left them out (checkpoint/folds/people.json); with the points that three backends give, with white noise and with the measured errors of a detector; by speed and by view. Some clips
 of each runner are scored under other conditions: frame rates, missing points, half precision,
 unknown stature.
 """
@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.script import call_parse
+from folds import never_saw
 
 from runningpose.lifting.body import RP
 from runningpose.training.evaluate import ERROR_COLUMNS, evaluate, mean_pose_baseline, summary
-from runningpose.training.folds import FOLDS, leave_fold_out
+from runningpose.training.folds import fold_of, leave_fold_out
 from runningpose.training.mocap_people import load_all_mocap
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,10 +110,11 @@ def condition_rows(motions, lifter, facts):
         yield facts | {"condition": name, "hips, knees, ankles": joints} | means
 
 
-def people_of(motions) -> Iterator[tuple]:
-    "Each person's clips"
-    for person in sorted({m.subject for m in motions}):
-        yield person, first_seconds([m for m in motions if m.subject == person], LONGEST_S)
+def people_of(motions, only) -> Iterator[tuple]:
+    "Each person of the folds, with clips"
+    for person in sorted({m.subject for m in motions if fold_of(m.subject)}):
+        if only is None or person in only.split(","):
+            yield person, first_seconds([m for m in motions if m.subject == person], LONGEST_S)
 
 
 def detail_of(white, motions, facts):
@@ -133,26 +135,28 @@ def detail_of(white, motions, facts):
 @call_parse
 def main(
     data: str,  # Folder with the shared recordings
-    folds: str = str(ROOT / "checkpoint" / "folds"),  # Folder with the lifters of the folds
     out: str = str(ROOT / "checkpoint" / "evaluation.json"),  # File to write
-    only: str = None,  # One fold
+    only: str = None,  # People, separated by commas; all when not given
     conditions: bool = True,  # Score other conditions too
 ):
     "Every person, backend, kind of error and condition, and the mean-pose baseline"
     torch.set_num_threads(2)
     motions = load_all_mocap(Path(data) / "mocap")
     rows, cond, detail = [], [], []
-    for fold in (only,) if only else FOLDS:
-        lifter = Path(folds) / f"without_{fold}"
-        train, test = leave_fold_out(motions, fold)
-        for person, clips in people_of(test):
-            facts = {"fold": fold, "left out": person, "group": group_of(person)}
-            of_person, white = person_rows(clips, lifter, facts, train)
-            rows += of_person
-            detail.append(detail_of(white, clips, facts))
-            if conditions and facts["group"] == "runners":
-                cond += condition_rows(clips, lifter, facts)
-            print(pd.DataFrame(of_person[:1]).round(1).to_string(header=False), flush=True)
+    for person, clips in people_of(motions, only):
+        try:
+            lifter = never_saw(person, "lifters")
+        except ValueError as e:
+            print(e, flush=True)
+            continue
+        train = leave_fold_out(motions, fold_of(person)).train
+        facts = {"lifter": lifter.name, "left out": person, "group": group_of(person)}
+        of_person, white = person_rows(clips, lifter, facts, train)
+        rows += of_person
+        detail.append(detail_of(white, clips, facts))
+        if conditions and facts["group"] == "runners":
+            cond += condition_rows(clips, lifter, facts)
+        print(pd.DataFrame(of_person[:1]).round(1).to_string(header=False), flush=True)
     facts = dict(
         date=str(date.today()),
         unit="mm, mm/s (velocity), degrees (knee, hip, ankle, trunk)",

@@ -12,6 +12,7 @@ import pandas as pd
 from clips import machine, published_clips
 from evaluate_rendered import POINTS, knee, left_out, ours
 from fastcore.script import call_parse
+from folds import never_saw
 from tqdm import tqdm
 
 from runningpose.camera import Camera
@@ -27,10 +28,8 @@ from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean, lightly_filtered
 from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
 from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
-from runningpose.training.folds import fold_of
 from runningpose.training.sources import mocap21_to_runningpose22
 
-FOLDS = Path(__file__).resolve().parent.parent / "checkpoint" / "folds"
 PEOPLE = {"hamner04": "hamner2013_s04", "hamner2010": "hamner2010_s02", "welk007": "welk007"}
 EVENTS, MOST = ("foot_strike", "toe_off"), 0.1  # s, beyond which an event counts as missed
 
@@ -38,7 +37,7 @@ EVENTS, MOST = ("foot_strike", "toe_off"), 0.1  # s, beyond which an event count
 def fold(clip):
     "The lifter that never saw the person of a recording"
     person = next(person for start, person in PEOPLE.items() if clip.startswith(start))
-    return FOLDS / f"without_{fold_of(person)}"
+    return never_saw(person, "lifters")
 
 
 def recording(data, clip, fps=None):
