@@ -11,29 +11,35 @@ from pathlib import Path
 
 import numpy as np
 from fastcore.script import call_parse
+from folds import CHECKPOINT, never_saw
 from tqdm import tqdm
 
 from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
 from runningpose.pose2d.correct import correct
 from runningpose.training.detector_pairs import read_pairs
-from runningpose.training.folds import FOLDS, fold_of, leave_fold_out
+from runningpose.training.folds import fold_of, leave_fold_out
 from runningpose.training.mixed_training import MixedTrainer
 from runningpose.training.mocap_people import load_all_mocap, with_rules
 from runningpose.training.real_pairs import RealBank, RealPair, real_pair
 from runningpose.training.sources import synthetic_crowd
 from runningpose.training.train import train
 
-CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
 EVERYBODY = "final"
 
 
-def corrected_pairs(folder, correctors, cache):
+def corrector_for(person):
+    "The corrector that never saw a person; the shipped one for walkers, whom all of them saw"
+    try:
+        return never_saw(person, "correctors")
+    except ValueError:
+        return CHECKPOINT / "corrector"
+
+
+def corrected_pairs(folder, cache):
     "All pairs, each corrected by the corrector that left its person out; kept in a file"
     if not cache.exists():
-        names = {fold: correctors / f"corrector_without_{fold}" for fold in FOLDS}
-        names[""] = correctors.parent / "corrector"
         lifted = [
-            real_pair(pair, partial(correct, path=names[fold_of(pair.person)]))
+            real_pair(pair, partial(correct, path=corrector_for(pair.person)))
             for pair in tqdm(read_pairs(folder), desc="pairs")
         ]
         fields = {f: [getattr(p, f) for p in lifted] for f in RealPair._fields}
@@ -68,13 +74,12 @@ def main(
     penalty: float = 5.0,  # Penalty on the offsets of the joint definitions, see `MixedOptions`
     crowd: int = 200,  # Synthetic people
     lr: float = 1e-3,  # Peak learning rate
-    correctors: str = str(CHECKPOINT / "folds"),  # Folder with the correctors of the folds
     threads: int = None,  # CPU threads; as many as there are idle cores when not given
 ):
     "One run, resumed if there is a state"
     data, out = Path(data), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    pairs = corrected_pairs(data / "detector_pairs", Path(correctors), out / "pairs.npz")
+    pairs = corrected_pairs(data / "detector_pairs", out / "pairs.npz")
     pairs = [p for p in pairs if fold == EVERYBODY or fold_of(p.person) != fold]
     motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd)
     facts = dict(
