@@ -12,7 +12,7 @@ import pandas as pd
 from clips import machine, published_clips
 from evaluate_rendered import POINTS, knee, left_out, ours
 from fastcore.script import call_parse
-from folds import never_saw
+from folds import never_saw, person_of
 from tqdm import tqdm
 
 from runningpose.camera import Camera
@@ -26,6 +26,7 @@ from runningpose.gait.world import to_world, up_axis
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean, lightly_filtered
+from runningpose.pose2d.correct import correct
 from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
 from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
 from runningpose.training.sources import mocap21_to_runningpose22
@@ -245,7 +246,7 @@ def from_pixels(data, cache=None, events=gait_events):
         K = d["K"]
         height = float(d["height"])
         cam = Camera(w, h, (K[0, 0], K[1, 1]), (K[0, 2] + 0.5, K[1, 2] + 0.5))
-        kp = keypoints(video, cache)
+        kp = correct(keypoints(video, cache), never_saw(person_of(video), "correctors"))
 
         def one(k, c=cam, t=height, f=video):
             return to_world(lift(k, t, left_out(f), c))
@@ -373,7 +374,7 @@ def on_video(data):
         (fetch("sample"), dict(start=2.53, end=6.6, box=(1168, 400, 594, 594))),
         (data / "video" / "runner_side.mp4", {}),
     ):
-        kp = clean(infer_video(video, progress=False, **part))
+        kp = correct(clean(infer_video(video, progress=False, **part)))
         w, fine = (to_world(lift(k)) for k in (kp, lightly_filtered(kp)))
         e = gait_events(fine)
         held, _ = fix_scale_and_path(w, e)
