@@ -25,6 +25,7 @@ from runningpose.lifting.body import LEG_FRACTION
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.backend import infer_video
 from runningpose.pose2d.clean import clean
+from runningpose.pose2d.correct import correct
 from runningpose.poses import like, points, pose_arrays
 from runningpose.training.losses import p_mpjpe, procrustes
 
@@ -158,14 +159,15 @@ def main(
             f" {100 * np.isnan(true).any(-1).mean():.0f} % of the points missing; stature from the"
             f" legs {height:.2f} m"
         )
-        rows = []
+        rows, as_detected = [], []
         for f, v, c in zip(videos, views, cams, strict=True):
-            s, got = score(v, c, true, height, checkpoint)
-            rows.append(
-                dict(view=f.stem) | s | dict(knee_deg=knee_error(got, like(tri, *pose_arrays(tri))))
-            )
-    df = pd.DataFrame(rows)
+            for points, found in ((correct(v), rows), (v, as_detected)):
+                s, got = score(points, c, true, height, checkpoint)
+                knee = knee_error(got, like(tri, *pose_arrays(tri)))
+                found.append(dict(view=f.stem) | s | dict(knee_deg=knee))
+    df, without = pd.DataFrame(rows), pd.DataFrame(as_detected).drop(columns="view")
     df.loc[len(df)] = ["mean", *df.drop(columns="view").mean()]
+    df.loc[len(df)] = ["mean, points as detected", *without.mean()]
     print(df.round(1).to_string(index=False))
     if out:
         df.round(2).to_csv(out, index=False)

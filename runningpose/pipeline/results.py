@@ -29,6 +29,7 @@ from ..atomic import MARK, RECORD, check_out, finished_folder, printable
 from ..files.opensim import save_trc
 from ..gait.cycles import cycle_table
 from ..gait.metrics import not_given
+from ..memory import release_memory
 from .estimate import Estimate
 from ..poses import save_poses
 from ..show.keyframes import key_frames
@@ -118,6 +119,7 @@ class StageClock:
             print(f"{name} …", file=sys.stderr)
         start = time.perf_counter()
         yield
+        release_memory()
         self.timings[name] = round(time.perf_counter() - start, 3)
 
 # %% ../../nbs/pipeline/620_results.ipynb #0294c2b1

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['UNEVEN', 'KNOWN_FILES', 'WIDEST_PIXEL', 'SURELY_CUT_S', 'TIME_TOLERANCE_S', 'SAME_TIME_S', 'GUESSED_S',
-           'STEPS_BACK_S', 'QUEUE_POLL_S', 'Prepare', 'REAL_RATES', 'VideoInfo', 'turned', 'probe', 'Timing',
-           'read_frames', 'clock_notes', 'slow_factor', 'FramesMissing', 'Clip', 'frames_at', 'VIDEO_ENDINGS',
-           'VideoError', 'VideoNotFound']
+           'STEPS_BACK_S', 'QUEUE_POLL_S', 'Prepare', 'FRAMES_BETWEEN_RELEASES', 'REAL_RATES', 'VideoInfo', 'turned',
+           'probe', 'Timing', 'read_frames', 'clock_notes', 'slow_factor', 'FramesMissing', 'Clip', 'frames_at',
+           'VIDEO_ENDINGS', 'VideoError', 'VideoNotFound']
 
 # %% ../../nbs/video/260_reader.ipynb #c1475d83
 import queue
@@ -23,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..inputs import parsing
+from ..memory import release_memory
 from .colour import hdr_curve
 from runningpose.video.container import (
     VIDEO_ENDINGS,
@@ -426,6 +427,7 @@ def _fill(items: Generator[Any, None, None], waiting: queue.Queue, stop: threadi
 
 # %% ../../nbs/video/260_reader.ipynb #fe0705d8
 Prepare = Callable[[Frame], Any]  # what is called for each frame in the background
+FRAMES_BETWEEN_RELEASES = 500  # after so many frames, freed memory is given back
 
 
 def read_frames(
@@ -449,6 +451,8 @@ def read_frames(
             yield frame
             delivered += 1
             bar.update()
+            if delivered % FRAMES_BETWEEN_RELEASES == 0:
+                release_memory()
     if delivered < wanted:
         warnings.warn(
             f"{path}: {wanted - delivered} of {wanted} frames cannot be decoded", stacklevel=2
