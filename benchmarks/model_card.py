@@ -313,13 +313,13 @@ Under other conditions (means over the runners, up to 8 s of each; the points of
 
 ### From pixels
 
-Rendered runners with exact truth: {len(rendered)} clips, two clothed models, the motions of `welk007` and `hamner2013_s04`; BlazePose heavy with a mirrored pass, repair, and the lifter that never saw the person whose motion it is; 14 points from shoulders to heels, relative to mid-hip. The rig defines its joints differently, and that difference is included. BlazePose's own world landmarks are off by {blaze["rendered"]} there. The errors of the virtual detector and the places where BlazePose marks joints (`OFFSET_MM`, which `lift` corrects for) were measured on these clips, so they are not independent.
+Rendered runners with exact truth: {len(rendered)} clips, nine clothed models, the motions of {rendered["person"].nunique()} people; BlazePose heavy, repair, corrector, and lifter, both networks such as never saw the person whose motion it is (`folds/people.json`); 14 points from shoulders to heels, relative to mid-hip. The rig defines its joints differently, and that difference is included. In `c17` a post hides the legs, and the report says that nothing can be measured; `c18`, `c19` and `c22` turn. BlazePose's own world landmarks are off by {blaze["rendered"]} on the 13 older clips (`run…`, `welk…`). On those the errors of the virtual detector were measured, so they are not independent; the bodies of `c01` to `c22` are in no training. `corrector.csv` has the same clips without the corrector.
 
-{table(with_mean(rendered, "clip")[rendered_columns])}
+{table(with_mean(rendered[rendered_columns], "clip"))}
 
 ### On real video
 
-A man balancing on a line, recorded by four calibrated cameras at 60 Hz (Pose2Sim's demonstration), {frames_per_view(real)} scored frames per view; each view alone against the triangulation of BlazePose's points in all four; 16 points, relative to mid-hip, `lifter.safetensors`. Nothing like it is in the recordings used for training, but how much movement other than gait is trained on was chosen after seeing this video, so the rows are optimistic. BlazePose's own world landmarks are off by {blaze["real"]} there (in the frames that show all points).
+A man balancing on a line, recorded by four calibrated cameras at 60 Hz (Pose2Sim's demonstration), {frames_per_view(real)} scored frames per view; each view alone against the triangulation of BlazePose's points in all four; 16 points, relative to mid-hip, `lifter.safetensors`. Balancing is no gait, and the corrector learnt from walkers and runners: here it makes the points worse, as the last row shows (`--raw` leaves it out). The truth is where BlazePose marks the joints, the corrected points are joint centres; that difference is included. Nothing like it is in the recordings used for training, but how much movement other than gait is trained on was chosen after seeing this video, so the rows are optimistic. BlazePose's own world landmarks are off by {blaze["real"]} there (in the frames that show all points).
 
 {table(real.drop(columns="frames"))}
 
