@@ -9,7 +9,7 @@ keypoints of a new video are.
 from pathlib import Path
 
 import numpy as np
-from fastcore.script import call_parse
+from fastcore.script import Param, call_parse
 from tqdm import tqdm
 
 from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
@@ -19,11 +19,13 @@ from runningpose.training.folds import FOLDS, fold_of, leave_fold_out
 from runningpose.training.mixed_training import MixedTrainer
 from runningpose.training.mocap_people import load_all_mocap, with_rules
 from runningpose.training.real_pairs import PairBank, RealPair, load_pairs
+from runningpose.training.runner_model import fit_runner_model
 from runningpose.training.sources import synthetic_crowd
 from runningpose.training.train import train
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
 EVERYBODY = "final"
+CROWDS = ["formulas", "people"]
 
 
 def corrected_pairs(folder, correctors, cache):
@@ -59,11 +61,20 @@ def read_pairs(cache):
         return [RealPair(*who, *clip) for who, *clip in zip(people, *parts)]
 
 
-def training_motions(motions, fold, crowd):
+def synthetic_people(motions, n, crowd_model):
+    "Runners of formulas, or drawn from a model of the people in the motions; walkers of formulas"
+    crowd = synthetic_crowd(n)
+    if crowd_model == "formulas":
+        return crowd
+    walkers = [m for m in crowd if m.name.startswith("walk")]
+    return walkers + fit_runner_model(motions).sample(n - len(walkers))
+
+
+def training_motions(motions, fold, crowd, crowd_model):
     "Motions of everybody who is not left out, and the crowd"
     if fold != EVERYBODY:
         motions = leave_fold_out(motions, fold).train
-    return [*motions, *(with_rules(m) for m in synthetic_crowd(crowd))]
+    return [*motions, *(with_rules(m) for m in synthetic_people(motions, crowd, crowd_model))]
 
 
 @call_parse
@@ -79,6 +90,9 @@ def main(
     pair_share: float = 1 / 3,  # Share of the windows that are real detections
     penalty: float = 20.0,  # Penalty on the offsets of the joint definitions, see `MixedOptions`
     crowd: int = 200,  # Synthetic people
+    crowd_model: Param(
+        "Their runners: of formulas, or of a model of people", str, choices=CROWDS
+    ) = "formulas",
     lr: float = 1e-3,  # Peak learning rate
     correctors: str = str(CHECKPOINT / "folds"),  # Folder with the correctors of the folds
     threads: int = None,  # CPU threads; as many as there are idle cores when not given
@@ -88,11 +102,12 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     pairs = corrected_pairs(data / "detector_pairs", Path(correctors), out / "pairs.npz")
     pairs = [p for p in pairs if fold == EVERYBODY or fold_of(p.person) != fold]
-    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd)
+    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd, crowd_model)
     facts = dict(
         left_out="none" if fold == EVERYBODY else f"fold {fold}",
         data=f"shared mocap, {crowd} synthetic people, {len(pairs)} clips of real detections",
         crowd=crowd,
+        crowd_model=crowd_model,
     )
     name = out / fold
     cfg = LifterConfig(channels=channels, training=facts)
