@@ -119,6 +119,25 @@ def _centre_of_mass(xyz):
     return centre_of_mass(pose)
 
 
+def _deviations(demands, stride, hip):
+    "How well a path of mid-hip (SAMPLES, 3) meets the demands: the other fields of `Grounded`"
+    feet, standing, seconds = demands.feet, demands.standing, demands.seconds
+    above = feet[..., 2] + hip[:, 2:] - demands.floor
+    lowest = above.reshape(SAMPLES, 2, len(FOOT)).min(-1)
+    middle = _stands(stride, 0.25, 0.75)
+    slip = derivative(1) @ (feet[..., 0] + hip[:, :1]) / seconds + demands.speed
+    flight = demands.flight
+    fall = -(derivative(2) @ (hip + demands.mass)[:, 2] / seconds**2)[flight]
+    return dict(
+        flight=float(flight.mean()),
+        sunk=float(-above.min()),
+        raised=float(lowest[middle].max()) if middle.any() else np.nan,
+        slip=float(np.sqrt((standing * slip**2).sum() / max(standing.sum(), 1e-9))),
+        fall=float(fall.mean()) if flight.any() else np.nan,
+        moved=float(np.sqrt(((hip - demands.path)[:, [0, 2]] ** 2).mean())),
+    )
+
+
 def on_the_ground(
     stride: Stride,  # From statistics
     speed: float,  # m/s
@@ -137,23 +156,9 @@ def on_the_ground(
     mass, flight = _centre_of_mass(body), ~stands.any(1)
     demands = _Demands(path, feet, standing, floor, mass, flight, 1 / frequency, speed)
     hip = np.stack([_path_along(axis, demands) for axis in range(3)], -1)
-    above = feet[..., 2] + hip[:, 2:] - floor
-    slip = frequency * derivative(1) @ (feet[..., 0] + hip[:, :1]) + speed
-    fall = (frequency**2 * derivative(2) @ (hip + mass)[:, 2])[flight]
-    middle = _stands(stride, 0.25, 0.75)
-    lowest = above.reshape(SAMPLES, 2, len(FOOT)).min(-1)
-    return Grounded(
-        xyz=body + hip[:, None] + [0, 0, SOLE_M - floor.min()],
-        stride=stride,
-        speed=speed,
-        frequency=float(frequency),
-        flight=float(flight.mean()),
-        sunk=float(-above.min()),
-        raised=float(lowest[middle].max()) if middle.any() else np.nan,
-        slip=float(np.sqrt((standing * slip**2).sum() / max(standing.sum(), 1e-9))),
-        fall=float(-fall.mean()) if flight.any() else np.nan,
-        moved=float(np.sqrt(((hip - path)[:, [0, 2]] ** 2).mean())),
-    )
+    place = SOLE_M - floor.min()
+    xyz = body + hip[:, None] + [0, 0, place]
+    return Grounded(xyz, stride, speed, float(frequency), **_deviations(demands, stride, hip))
 
 # %% ../../nbs/training/508_grounded_strides.ipynb #508a0015
 class Range(NamedTuple):

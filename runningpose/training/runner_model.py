@@ -25,6 +25,7 @@ from .mocap_people import CMU, PERSON_WEIGHTS
 from .motions import MODEL_FPS, Motion, along_x
 from runningpose.training.strides import (
     MIRRORED_PART,
+    PART_INDEX,
     PARTS,
     PHASES,
     Stride,
@@ -216,8 +217,8 @@ def fit_components(
         scores, covariance = _scores(rows, regression, components, noise)
         regression, components, noise = _refit(rows, scores, covariance)
     of_person = np.bincount(index, weight)
-    standard = _standardised(regression, components, scores, covariance, of_person)
-    return Components(*standard, noise)
+    regression, components = _standardised(regression, components, scores, covariance, of_person)
+    return Components(regression, components, noise)
 
 # %% ../../nbs/training/509_runner_model.ipynb #509a0014
 SPEEDS = 1.9, 9.0  # from which a speed is drawn, m/s; recorded are 2 to 5
@@ -232,10 +233,15 @@ class Person(NamedTuple):
     leg: float  # Thigh and shank, m
     scores: np.ndarray  # Of the symmetric components, SD, shape (K,)
     asymmetry: np.ndarray  # Of the asymmetric components, SD, shape (A,)
+    legs_only: bool = False  # With the joint centres of those of whom only legs were measured
 
 
-def _regressors(speed, leg):
-    return np.array([1, np.log(speed / USUAL_SPEED), np.log(leg / USUAL_LEG)])
+def _regressors(speed, leg, legs_only):
+    return np.array([1, np.log(speed / USUAL_SPEED), np.log(leg / USUAL_LEG), legs_only])
+
+
+def _is_legs_only(stride):
+    return not stride.known[PART_INDEX["trunk"]]
 
 
 def _posterior(components, noise, numbers, known):
@@ -248,7 +254,7 @@ def _posterior(components, noise, numbers, known):
 class RunnerModel:
     "A model of running people"
 
-    regression: np.ndarray  # On 1, log speed, log leg length, shape (3, D)
+    regression: np.ndarray  # On 1, log speed, log leg length, legs only; (4, D)
     components: np.ndarray  # Symmetric, shape (K, D)
     asymmetries: np.ndarray  # Asymmetric, shape (A, D)
     noise: np.ndarray  # SD of what remains, symmetric and asymmetric, shape (2,)
@@ -264,7 +270,8 @@ class RunnerModel:
         while (far := abs(scores) > MAX_SCORE).any():
             scores[far] = rng.normal(size=far.sum())
         leg = float(np.exp(self.log_leg[0] + self.log_leg[1] * rng.normal()))
-        return Person(leg, *np.split(scores, [len(self.components)]))
+        k = len(self.components)
+        return Person(leg, scores[:k], scores[k:])
 
     def person_of(
         self,
@@ -275,13 +282,15 @@ class RunnerModel:
         "Describe a runner by the model"
         numbers, image = to_numbers(stride), to_numbers(mirrored(stride))
         known = known_numbers(stride)
-        usual = _regressors(stride.speed, stride.leg) @ self.regression
+        legs_only = _is_legs_only(stride)
+        usual = _regressors(stride.speed, stride.leg, legs_only) @ self.regression
         symmetric = (numbers + image) / 2 - usual, known
         asymmetric = (numbers - image) / 2, known
         return Person(
             stride.leg,
             _posterior(self.components[:k], self.noise[0], *symmetric),
             _posterior(self.asymmetries[:asymmetries], self.noise[1], *asymmetric),
+            legs_only,
         )
 
     def stride(
@@ -290,7 +299,7 @@ class RunnerModel:
         speed: float,  # m/s
     ) -> Stride:  # What statistics expect; nothing is checked
         "A person's stride at a speed"
-        numbers = _regressors(speed, person.leg) @ self.regression
+        numbers = _regressors(speed, person.leg, person.legs_only) @ self.regression
         numbers = numbers + person.scores @ self.components[: len(person.scores)]
         numbers += person.asymmetry @ self.asymmetries[: len(person.asymmetry)]
         return from_numbers(numbers, speed, person.leg)
@@ -320,10 +329,10 @@ class RunnerModel:
     ) -> list[Motion]:  # Motions of the subject 'synthetic', as `synthetic_crowd` gives
         "New people, each at one speed"
         rng = rng or np.random.default_rng(0)
-        speeds = rng.uniform(*SPEEDS, n) if speeds is None else np.asarray(speeds, float)
-        if len(speeds) != n:
-            raise ValueError(f"{n} people need {n} speeds, not {len(speeds)}")
-        return [to_motion(self.draw(v, rng), seconds, rng.random()) for v in speeds]
+        each = rng.uniform(*SPEEDS, n).tolist() if speeds is None else list(speeds)
+        if len(each) != n:
+            raise ValueError(f"{n} people need {n} speeds, not {len(each)}")
+        return [to_motion(self.draw(v, rng), seconds, rng.random()) for v in each]
 
 
 def to_motion(
@@ -382,7 +391,7 @@ def fit_strides(
     numbers = np.stack([to_numbers(s) for s in strides])
     images = np.stack([to_numbers(mirrored(s)) for s in strides])
     known, weight = np.stack([known_numbers(s) for s in strides]), _row_weights(strides, people)
-    regressors = np.stack([_regressors(s.speed, s.leg) for s in strides])
+    regressors = np.stack([_regressors(s.speed, s.leg, _is_legs_only(s)) for s in strides])
     symmetric = fit_components((numbers + images) / 2, known, regressors, people, weight, k)
     half = (numbers - images) / 2
     asymmetric = fit_components(half, known, regressors[:, :0], people, weight, asymmetries)
