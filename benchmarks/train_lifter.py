@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from fastcore.script import call_parse
+from fastcore.script import Param, call_parse
 from folds import CHECKPOINT, never_saw
 from tqdm import tqdm
 
@@ -21,10 +21,12 @@ from runningpose.training.folds import fold_of, leave_fold_out
 from runningpose.training.mixed_training import MixedTrainer
 from runningpose.training.mocap_people import load_all_mocap, with_rules
 from runningpose.training.real_pairs import RealBank, RealPair, real_pair
+from runningpose.training.runner_model import fit_runner_model
 from runningpose.training.sources import synthetic_crowd
 from runningpose.training.train import train
 
 EVERYBODY = "final"
+CROWDS = ["formulas", "people"]
 
 
 def corrector_for(person):
@@ -53,11 +55,20 @@ def corrected_pairs(folder, cache):
         return [RealPair(*who, *clip) for who, *clip in zip(people, *parts)]
 
 
-def training_motions(motions, fold, crowd):
+def synthetic_people(motions, n, crowd_model):
+    "Runners of formulas, or drawn from a model of the people in the motions; walkers of formulas"
+    crowd = synthetic_crowd(n)
+    if crowd_model == "formulas":
+        return crowd
+    walkers = [m for m in crowd if m.name.startswith("walk")]
+    return walkers + fit_runner_model(motions).sample(n - len(walkers))
+
+
+def training_motions(motions, fold, crowd, crowd_model):
     "Motions of everybody who is not left out, and the crowd"
     if fold != EVERYBODY:
         motions = leave_fold_out(motions, fold).train
-    return [*motions, *(with_rules(m) for m in synthetic_crowd(crowd))]
+    return [*motions, *(with_rules(m) for m in synthetic_people(motions, crowd, crowd_model))]
 
 
 @call_parse
@@ -73,6 +84,9 @@ def main(
     pair_share: float = 1 / 3,  # Share of the windows that are real detections
     penalty: float = 5.0,  # Penalty on the offsets of the joint definitions, see `MixedOptions`
     crowd: int = 200,  # Synthetic people
+    crowd_model: Param(
+        "Their runners: of formulas, or of a model of people", str, choices=CROWDS
+    ) = "formulas",
     lr: float = 1e-3,  # Peak learning rate
     threads: int = None,  # CPU threads; as many as there are idle cores when not given
 ):
@@ -81,11 +95,12 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     pairs = corrected_pairs(data / "detector_pairs", out / "pairs.npz")
     pairs = [p for p in pairs if fold == EVERYBODY or fold_of(p.person) != fold]
-    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd)
+    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd, crowd_model)
     facts = dict(
         left_out="none" if fold == EVERYBODY else f"fold {fold}",
         data=f"shared mocap, {crowd} synthetic people, {len(pairs)} clips of real detections",
         crowd=crowd,
+        crowd_model=crowd_model,
     )
     name = out / fold
     cfg = LifterConfig(channels=channels, training=facts)
