@@ -67,7 +67,7 @@ def test_blocks_find_what_one_piece_finds(request):
 
     apart = pose_arrays(parts.pose3d).position - pose_arrays(whole.pose3d).position
     assert np.abs(apart).max() < 1e-4  # m
-    assert np.abs(parts.angles - whole.angles).to_numpy().max() < 0.01  # degrees
+    np.testing.assert_allclose(parts.angles, whole.angles, rtol=0, atol=0.01)  # degrees
     columns = ["side", "event"]
     assert parts.events[columns].equals(whole.events[columns])
     assert len(whole.events) > 150
