@@ -96,10 +96,12 @@ def estimate(
         return to_world(lifted, in_place, up, incline)
 
     centres = joint_centres(kp2d, checkpoint, corrector, raw)
+    centres = centres.drop_vars("position_sd", errors="ignore")  # of hours, much memory
     with stage("events"):  # first, so that only one set of poses is in memory
         events = gait_events(world_poses(lightly_filtered(centres)))
     with stage("3D"):
         pose3d = world_poses(centres)
+    del centres
     with stage("gait"):
         pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
         angles = joint_angles(pose3d)
