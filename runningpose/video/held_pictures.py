@@ -69,8 +69,9 @@ LONGEST_PERIOD_S = 0.14  # between two new pictures; the steps of a runner are s
 PERIODS_COMPARED = 20  # in a window
 RHYTHM_CHANGE = 0.65  # median change of held pictures at most, part of that of new ones
 RHYTHM_SHARE = 0.8  # of the held pictures that change less than the new one before them, at least
-# Both are between what was seen in 41 videos: at most 0.53 and at least 0.88 where every second or
-# third picture was new, at least 0.82 and at most 0.60 where every picture was.
+# Chosen between what 40 videos show: at most 0.53 and at least 0.88 where every second or third
+# picture was new (4, rendered, made small and compressed), at least 0.81 and at most 0.61 where
+# every picture was (35 rendered, one real).
 
 
 def held_in_rhythm(
