@@ -18,6 +18,7 @@ from runningpose.lifting.checkpoint import LifterConfig, checkpoint_file
 from runningpose.pose2d.correct import correct
 from runningpose.training.detector_pairs import read_pairs
 from runningpose.training.folds import fold_of, leave_fold_out
+from runningpose.training.measured_errors import ErrorBank
 from runningpose.training.mixed_training import MixedTrainer
 from runningpose.training.mocap_people import load_all_mocap, with_rules
 from runningpose.training.real_pairs import RealBank, RealPair, real_pair
@@ -87,6 +88,7 @@ def main(
     crowd_model: Param(
         "Their runners: of formulas, or of a model of people", str, choices=CROWDS
     ) = "formulas",
+    measured_errors: bool = False,  # The virtual detector errs as in the pairs
     lr: float = 1e-3,  # Peak learning rate
     threads: int = None,  # CPU threads; as many as there are idle cores when not given
 ):
@@ -101,6 +103,7 @@ def main(
         data=f"shared mocap, {crowd} synthetic people, {len(pairs)} clips of real detections",
         crowd=crowd,
         crowd_model=crowd_model,
+        measured_errors=measured_errors,
     )
     name = out / fold
     cfg = LifterConfig(channels=channels, training=facts)
@@ -114,6 +117,7 @@ def main(
         trainer=MixedTrainer,
         threads=threads,
         pairs=RealBank(pairs),
+        errors=ErrorBank(pairs) if measured_errors else None,
         pair_share=pair_share,
         definition_penalty=penalty,
         batch=batch,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NEAR_S', 'NEAR_FRAMES', 'MAX_GAP_S', 'MIN_OTHER_POINTS', 'MIN_LEARNING_FRAMES', 'RIDGE', 'MIN_FILTERED', 'MAX_CUTOFF',
            'EVEN', 'HALF_LENGTH', 'KAISER_BETA', 'frames_between', 'runs', 'Gap', 'short_gaps', 'polynomial', 'Filled',
-           'fill_gaps', 'body_guess', 'lowpass', 'smooth_track', 'change_rate', 'in_blocks']
+           'fill_gaps', 'body_guess', 'lowpass', 'smooth_track', 'change_rate', 'window_mean', 'in_blocks']
 
 # %% ../nbs/130_signals.ipynb #3895c97d
 import warnings
@@ -286,6 +286,22 @@ def _antialias(up: int, down: int) -> np.ndarray:
     for phase in range(up):
         out[phase::up] /= response[phase::up].sum() * up
     return out
+
+# %% ../nbs/130_signals.ipynb #13000a02
+def window_mean(
+    values: np.ndarray,  # NaN = missing, shape (T, D)
+    time: np.ndarray,  # s, shape (T,)
+    window: float,  # s
+) -> np.ndarray:  # Shape (T, D); NaN where the window is empty
+    "Mean over a window around each moment"
+    known = ~np.isnan(values).any(1)
+    total = np.cumsum(np.where(known[:, None], values, 0), 0)
+    total = np.vstack([np.zeros((1, values.shape[1])), total])
+    count = np.concatenate([[0], np.cumsum(known)])
+    first = np.searchsorted(time, time - window / 2 - 1e-9)
+    last = np.searchsorted(time, time + window / 2 + 1e-9, "right")
+    number = (count[last] - count[first])[:, None]
+    return np.where(number > 0, (total[last] - total[first]) / np.maximum(number, 1), np.nan)
 
 # %% ../nbs/130_signals.ipynb #c018
 def in_blocks(

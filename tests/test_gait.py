@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,10 +14,11 @@ from runningpose.gait.events import gait_events
 from runningpose.gait.ground import fix_scale_and_path
 from runningpose.gait.metrics import gait_metrics
 from runningpose.gait.steps import step_table
-from runningpose.gait.world import to_world
+from runningpose.gait.world import ASSUMED_LEVEL, to_world
 from runningpose.pipeline.caveats import gait_caveats, vertical_caveats
 from runningpose.pipeline.estimate import estimate
 from runningpose.pose2d.clean import clean
+from runningpose.pose2d.hidden_feet import FeetInPicture
 from runningpose.poses import (
     like,
     load_poses,
@@ -28,6 +30,7 @@ from runningpose.poses import (
 from runningpose.show.tables import metrics_table
 from runningpose.skeleton import convert, skeleton
 from runningpose.synthetic import synthetic_runner
+from runningpose.video.frame import GreyPicture
 
 LEG_POINTS = ("Knee", "Ankle", "HeelBack", "Forefoot", "Forefoot5")
 
@@ -292,6 +295,38 @@ def test_a_camera_known_to_be_level_gives_the_lean_on_a_slope(incline):
     level = measured_lean(runner(lean), np.eye(3))
     uphill = measured_lean(runner(lean + slope), climb, incline=incline)
     assert abs(level - lean) < 2 and abs(uphill - level) < 1
+
+
+def pictures_of(keypoints, bar):
+    "Grey pictures of the legs of somebody, and of a bar from a row on"
+    for points in pose_arrays(keypoints)[0].astype(float):
+        image = np.full((720, 1280), 120, np.uint8)
+        for side in ("left", "right"):
+            leg = [f"{side}_{part}" for part in ("hip", "knee", "ankle", "heel", "big_toe")]
+            line = points[skeleton("halpe_26").index(*leg)].round().astype(np.int32)
+            cv2.polylines(image, [line], False, 30, 14)
+        image[bar:] = 90
+        yield GreyPicture(image, (1.0, 1.0))
+
+
+@pytest.mark.parametrize(("hidden_px", "up"), [(-10, "the motion"), (40, ASSUMED_LEVEL)])
+def test_feet_behind_a_bar_do_not_tell_which_way_is_up(hidden_px, up):
+    "The detector is as sure of them as of feet it sees; the picture is not"
+    run = synthetic_runner(3.0, seconds=4, treadmill=True)
+    camera = look_at(phone_camera(1280, 720), [0, -4.5, 1.1], [0, 0, 0.8])
+    seen = filmed(run.pose, camera)
+    position, confidence = pose_arrays(seen)
+    bar = round(float(np.nanmax(position[..., 1]))) - hidden_px
+    feet = FeetInPicture(1 / 60)
+    for picture, points in zip(pictures_of(seen, bar), position, strict=True):
+        feet.add(picture, convert(points[None], "halpe_26", "blazepose_33")[0], 560.0)
+    left = feet.confidence(seen.time.values)
+    names = [
+        f"{side}_{part}" for side in ("left", "right") for part in ("ankle", "heel", "big_toe")
+    ]
+    confidence[:, skeleton("halpe_26").index(*names)] *= left
+    got = estimate(clean(like(seen, position, confidence)), 1.75, camera)
+    assert got.pose3d.attrs["up"] == up
 
 
 def test_a_picture_turned_by_half_a_right_angle():

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SMOOTHING_S', 'FOOT_M', 'STILL_SWING_M', 'MIN_SEEN_SHARE', 'MIN_STRETCH_S', 'MAX_FACING_RANGE_DEG', 'MIN_REVERSAL_MS',
-           'body_facing', 'window_mean', 'facing_angle', 'stands_still', 'Stretch', 'longest_straight', 'without_turn',
-           'cut_at_turns', 'cut_at_reversals', 'moving_parts', 'straight_stretches', 'Segment', 'segments_of',
-           'turned_back', 'piece_of', 'pieces', 'by_piece']
+           'body_facing', 'facing_angle', 'stands_still', 'Stretch', 'longest_straight', 'without_turn', 'cut_at_turns',
+           'cut_at_reversals', 'moving_parts', 'straight_stretches', 'Segment', 'segments_of', 'turned_back',
+           'piece_of', 'pieces', 'by_piece']
 
 # %% ../../nbs/gait/479_segments.ipynb #5e900004
 from collections import deque
@@ -19,7 +19,7 @@ import xarray as xr
 
 from .directions import horizontal
 from ..poses import like, points, pose_arrays
-from ..signals import in_blocks
+from ..signals import in_blocks, window_mean
 
 # %% ../../nbs/gait/479_segments.ipynb #5e900006
 SMOOTHING_S = 0.8  # s, over which the facing is averaged: about a stride
@@ -52,22 +52,6 @@ def _facing_of_frames(pose3d: xr.Dataset, up: np.ndarray) -> np.ndarray:
     together = np.stack(lines)
     unseen = np.isnan(together).all((0, 2))
     return np.where(unseen[:, None], np.nan, np.nansum(together, 0))
-
-
-def window_mean(
-    values: np.ndarray,  # NaN = missing, shape (T, D)
-    time: np.ndarray,  # s, shape (T,)
-    window: float,  # s
-) -> np.ndarray:  # Shape (T, D); NaN where the window is empty
-    "Mean over a window around each moment"
-    known = ~np.isnan(values).any(1)
-    total = np.cumsum(np.where(known[:, None], values, 0), 0)
-    total = np.vstack([np.zeros((1, values.shape[1])), total])
-    count = np.concatenate([[0], np.cumsum(known)])
-    first = np.searchsorted(time, time - window / 2 - 1e-9)
-    last = np.searchsorted(time, time + window / 2 + 1e-9, "right")
-    number = (count[last] - count[first])[:, None]
-    return np.where(number > 0, (total[last] - total[first]) / np.maximum(number, 1), np.nan)
 
 
 def facing_angle(

@@ -33,10 +33,9 @@ from runningpose.gait.segments import (
     Segment,
     body_facing,
     straight_stretches,
-    window_mean,
 )
 from ..poses import check_coordinates, like, points, pose_arrays
-from ..signals import in_blocks
+from ..signals import in_blocks, window_mean
 from ..skeleton import REST_POSE_22
 
 # %% ../../nbs/gait/480_world.ipynb #e00d0002

@@ -219,6 +219,12 @@ def detection_caveats(
         hint = "" if kp2d.attrs.get("clean_mirrored") else "; --mirror makes this safer"
         yield f"Left and right legs were exchanged in {n} frames and corrected{hint}."
     yield from hidden_leg_caveats(kp2d)
+    if n := raw.attrs.get("frames_feet_hidden", 0):
+        yield (
+            f"For {100 * n / len(raw.time):.0f} % of the time the picture does not change where a "
+            "moving foot is found: feet are hidden, as by the frame of a treadmill or by grass. "
+            "They count as little as was seen of them."
+        )
     if (n := kp2d.attrs.get("clean_single_pass", 0)) > 0.2 * frames:
         yield f"The mirrored pass saw nobody, or somebody else, in {n} frames."
     unseen = np.isnan(pose_arrays(raw)[0]).all((1, 2)).mean()

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['MAX_LENGTH_RATE', 'RATE_STEP_S', 'IMPLAUSIBLE_WINDOW_S', 'MAX_IMPLAUSIBLE_SHARE', 'IMPLAUSIBLE_CONFIDENCE', 'Legs',
-           'length_rate', 'share_around', 'implausible_legs']
+           'length_rate', 'implausible_legs']
 
 # %% ../../nbs/pose2d/429_implausible.ipynb #42900004
 from typing import NamedTuple
 
 import numpy as np
 
+from ..signals import window_mean
 from ..skeleton import Skeleton, skeleton
 
 # %% ../../nbs/pose2d/429_implausible.ipynb #42900006
@@ -42,18 +43,6 @@ def length_rate(
     return np.nan_to_num(rate)
 
 
-def share_around(
-    true: np.ndarray,  # bool, shape (T,)
-    t: np.ndarray,  # s, shape (T,)
-    window: float,  # s
-) -> np.ndarray:  # 0..1, shape (T,)
-    "Share of the frames of a window around each moment for which something is true"
-    count = np.concatenate([[0], np.cumsum(true)])
-    first = np.searchsorted(t, t - window / 2 - 1e-9)
-    last = np.searchsorted(t, t + window / 2 + 1e-9, "right")
-    return (count[last] - count[first]) / (last - first)
-
-
 def implausible_legs(
     pos: np.ndarray,  # Keypoints, left and right corrected, px, shape (T, K, 2)
     t: np.ndarray,  # s, shape (T,)
@@ -69,5 +58,6 @@ def implausible_legs(
             continue
         hip, knee, ankle = (pos[:, skel.index(name)[0]] / height for name in names)
         fast = np.maximum(length_rate(hip, knee, t), length_rate(knee, ankle, t)) > MAX_LENGTH_RATE
-        found.append(share_around(fast, t, IMPLAUSIBLE_WINDOW_S) > MAX_IMPLAUSIBLE_SHARE)
+        share = window_mean(fast[:, None].astype(float), t, IMPLAUSIBLE_WINDOW_S)[:, 0]
+        found.append(share > MAX_IMPLAUSIBLE_SHARE)
     return Legs(*found)

@@ -24,6 +24,7 @@ from runningpose.pose2d.blazepose import (
     Person,
     roi_from,
 )
+from .hidden_feet import COMPARED
 from runningpose.pose2d.identity import (
     clothing_colours,
     exchange_by_colours,
@@ -462,7 +463,7 @@ def infer_blazepose(
 def _as_dataset(job: _Job, outcome: _Outcome, raw: bool, **facts: object) -> xr.Dataset:
     "The outcome as a data set"
     clip, info = job.clip, job.clip.info
-    times, points = outcome.followed
+    times, points, confidence_left = outcome.followed
     if not points:
         times, points = clip.times, [None] * len(clip.times)
     uncertain = outcome.encounters
@@ -472,6 +473,8 @@ def _as_dataset(job: _Job, outcome: _Outcome, raw: bool, **facts: object) -> xr.
         unseen = np.full((33, 4), np.nan)
         values = np.stack([unseen if p is None else p[:33] for p in points[first:stop]])
         position, confidence = values[..., :2], np.nan_to_num(values[..., 2] * values[..., 3])
+        if confidence_left is not None:
+            confidence[:, COMPARED] *= confidence_left[first:stop]
         if uncertain is not None:
             confidence[uncertain[first:stop]] *= ENCOUNTER_CONFIDENCE
         if job.mirror:
@@ -498,6 +501,9 @@ def _as_dataset(job: _Job, outcome: _Outcome, raw: bool, **facts: object) -> xr.
         weights_sha256=job.net.sha256,
         frames_lost=sum(p is None for p in points),
         frames_uncertain=0 if uncertain is None else int(uncertain.sum()),
+        frames_feet_hidden=0
+        if confidence_left is None
+        else int((confidence_left < 1).any(1).sum()),
         detector_calls=job.net.calls,
         **facts,
     )

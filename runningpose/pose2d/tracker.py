@@ -29,6 +29,7 @@ from runningpose.pose2d.blazepose import (
     Roi,
     roi_from,
 )
+from .hidden_feet import PICTURE_PX, FeetInPicture
 from runningpose.pose2d.identity import (
     OTHER_COLOURS,
     clothing_colours,
@@ -361,6 +362,8 @@ class Followed(NamedTuple):
     times: np.ndarray  # s, shape (T,)
     # x, y (px), visibility, presence, shape (39, 4), of each frame
     points: Sequence[np.ndarray | None]
+    # What `FeetInPicture` leaves of the confidence of the feet, shape (T, 6)
+    confidence_left: np.ndarray | None = None
 
 
 class SideDetector(Protocol):
@@ -396,7 +399,7 @@ def follow(
     detector: SideDetector | None = None,  # Records everybody in view
 ) -> Followed:  # Times, and the points in each frame
     "Follow one person through frames"
-    times, every = array("d"), PointRows()
+    times, every, feet = array("d"), PointRows(), FeetInPicture(follower.frame_s)
     before: deque[Frame] = deque(maxlen=FRAMES_BACK)  # frames before the person is first seen
     with ThreadPoolExecutor(1) as pool:
         if detector:
@@ -404,10 +407,13 @@ def follow(
         for frame, points in follow_live(follower, frames):
             times.append(frame.time)
             every.append(points)
+            stature = follower.history[-1].stature if follower.history else 0.0
+            feet.add(frame.grey(PICTURE_PX), points, stature)
             if points is None and not follower.history:
                 before.append(frame)
             elif before and points is not None:
                 for i, earlier in enumerate(follow_back(follower, points, frame, before)):
                     every[-2 - i] = earlier
                 before.clear()
-    return Followed(np.array(times), every)
+    seconds = np.array(times)
+    return Followed(seconds, every, feet.confidence(seconds))

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['OFFSET_SHARE_RANGE', 'CENTRED_SHARE', 'OFFSET_SCATTER_M', 'FOCAL_SD', 'MIN_DISTANCE_M', 'GUESSED_JOINT_WEIGHT',
            'MIXED_SHARE', 'Windows', 'random_tempo', 'clip_probabilities', 'seconds_by_person', 'MotionBank',
-           'Observation', 'observe', 'Batch', 'predicted_frames', 'make_batch']
+           'MeasuredErrors', 'Observation', 'observe', 'Batch', 'predicted_frames', 'make_batch']
 
 # %% ../../nbs/training/520_batches.ipynb #c003
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from ..lifting.features import normalise
 from .augment import UPPER_22, stride_of, uniform, vary_people
 from .motions import MODEL_FPS, Motion
 from .virtual_camera import mirror, random_cameras, random_paths
-from .virtual_detector import detect
+from .virtual_detector import MeasuredError, detect
 
 # %% ../../nbs/training/520_batches.ipynb #c006
 class Windows(NamedTuple):
@@ -151,6 +151,17 @@ FOCAL_SD = 0.12  # SD of the logarithm of the focal length, where it is wrong
 MIN_DISTANCE_M = 0.3  # nothing is seen nearer to the camera
 
 
+class MeasuredErrors(Protocol):
+    "Errors that a real detector made, to be made on other motions"
+
+    def draw(
+        self,
+        joints: torch.Tensor,  # From mid-hip, camera axes, m, shape (B, L, 22, 3)
+        windows: torch.Tensor,  # Where they are wanted, bool (B,)
+        gen: torch.Generator,  # Random numbers
+    ) -> MeasuredError: ...
+
+
 class Observation(NamedTuple):
     "Moving people as a virtual camera and a virtual detector report them"
 
@@ -165,6 +176,7 @@ def observe(
     phase: torch.Tensor,  # Phase of the stride, radians, shape (B, L)
     gen: torch.Generator,  # Random numbers
     error_scale: float = 1.0,  # Factor of the detector's errors
+    errors: MeasuredErrors | None = None,  # Of a detector that marks the joint centres
 ) -> Observation:  # Keypoints, and the truth in the camera's frame
     "A virtual camera and a virtual detector look at moving people"
     B = len(xyz)
@@ -176,10 +188,15 @@ def observe(
         return torch.einsum("bij,blkj->blki", R, p - eye[:, None, None])
 
     share = uniform(*OFFSET_SHARE_RANGE, (B, 1, 1, 1), gen)
-    share = share * (uniform(0, 1, (B, 1, 1, 1), gen) >= CENTRED_SHARE)
+    centred = uniform(0, 1, (B, 1, 1, 1), gen) < CENTRED_SHARE
+    share = torch.where(centred, 0.0, share)
     scatter = OFFSET_SCATTER_M * torch.randn(B, 1, 26, 3, generator=gen)
-    points = in_camera(detected_points(xyz, share, scatter))
     root, joints = in_camera(mid_hip[:, :, None]), in_camera(xyz)
+    measured = None
+    if errors is not None:
+        measured = errors.draw(joints - root, centred[:, 0, 0, 0], gen)
+        scatter = torch.where(centred, 0.0, scatter)
+    points = in_camera(detected_points(xyz, share, scatter))
     across_hips = F.normalize(joints[:, :, left_hip] - joints[:, :, right_hip], dim=-1)
     found = detect(
         points[..., :2] / points[..., 2:].clamp(min=MIN_DISTANCE_M),
@@ -189,6 +206,7 @@ def observe(
         phase=phase,
         gen=gen,
         error_scale=error_scale,
+        measured=measured,
     )
     log_zoom = FOCAL_SD * torch.randn(B, generator=gen)
     zoom = torch.exp(log_zoom * (torch.rand(B, generator=gen) < 0.5))
@@ -233,6 +251,7 @@ def make_batch(
     style: float = 1.0,  # Factor of the changes of style; 0 changes only proportions
     guessed_weight: float = GUESSED_JOINT_WEIGHT,  # Weight of joints that were not measured
     causal: bool = False,  # The predicted frames are the last of the window, not the middle ones
+    errors: MeasuredErrors | None = None,  # Of a real detector, instead of the drawn ones
 ) -> Batch:  # Inputs, targets, weights
     "Draw motions, make other people of them, place cameras, detect, normalise"
     windows = bank.draw(B, T + field - 1, gen)
@@ -247,7 +266,7 @@ def make_batch(
     joint_weight = joint_weight * of_people(windows.usable)
     xyz = mirror(people.xyz, mirrored)
     phase = stride_of(xyz).phase
-    seen = observe(random_paths(xyz, MODEL_FPS, gen), phase, gen, error_scale)
+    seen = observe(random_paths(xyz, MODEL_FPS, gen), phase, gen, error_scale, errors)
     x, turn, known = normalise(seen.slopes, seen.seen)
     y = torch.einsum("blij,blkj->blki", turn, seen.joints)
     weight = joint_weight[:, None] * (windows.inside & known)[..., None]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..lifting.checkpoint import LifterConfig
-from .batches import Batch, MotionBank, make_batch
+from .batches import Batch, MeasuredErrors, MotionBank, make_batch
 from .definitions import DefinitionOffsets
 from .losses import lift_loss
 from .motions import Motion
@@ -54,12 +54,13 @@ class MixedTrainer(Trainer):
         cfg: LifterConfig,  # Network to train
         steps: int,  # Steps in all
         pairs: RealBank | None = None,  # Real detections; without them all windows are virtual
+        errors: MeasuredErrors | None = None,  # Of the virtual detector, as measured
         **options: Any,  # Fields of `MixedOptions`
     ):
         super().__init__(motions, cfg, steps, **options)
         if self.world > 1:
             raise ValueError("training on real detections runs in one process")
-        self.pairs = pairs
+        self.pairs, self.errors = pairs, errors
         self.definitions = DefinitionOffsets([*self.bank.sources, RENDERED]).to(self.device)
         self.opt.add_param_group(dict(params=list(self.definitions.parameters()), weight_decay=0.0))
         self.parts["definitions"] = self.definitions
@@ -77,6 +78,7 @@ class MixedTrainer(Trainer):
             gen=self.gen,
             style=o.style,
             causal=self.cfg.causal,
+            errors=self.errors,
         )
         if not (self.pairs and real):
             return batch

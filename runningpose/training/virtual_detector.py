@@ -6,7 +6,8 @@
 __all__ = ['POINT_ERROR_SD', 'OTHER_POINT_SD', 'FILTER_FRAMES', 'STRIDE_PART', 'CORRELATED_PART', 'WHITE_PART',
            'FRAME_CORRELATION', 'HEEL_WITH_ANKLE', 'BACKEND_LACKS', 'BACKEND_SHARE', 'MISSING_TOGETHER',
            'GROUP_MISSING', 'FAR_ARM_SCALE', 'END_ON_FOOT_SCALE', 'SWAP_SHARE', 'SWAP_RATE', 'CLEAN_SWAPS',
-           'correlated_noise', 'stride_noise', 'bursts', 'keypoint_errors', 'random_visibility', 'Detections', 'detect']
+           'correlated_noise', 'stride_noise', 'bursts', 'keypoint_errors', 'random_visibility', 'MeasuredError',
+           'Detections', 'detect']
 
 # %% ../../nbs/training/515_virtual_detector.ipynb #27918f3f
 from typing import NamedTuple
@@ -206,6 +207,14 @@ SWAP_RATE = 0.08  # runs of exchanged frames per frame with legs apart
 CLEAN_SWAPS = 0.85  # the rest is a blend of both legs
 
 
+class MeasuredError(NamedTuple):
+    "Errors that a real detector made"
+
+    error: torch.Tensor  # Statures across the sight, shape (B, L, 26, 2)
+    seen: torch.Tensor  # Points that it found, bool (B, L, 26)
+    windows: torch.Tensor  # In which they are made again, bool (B,)
+
+
 class Detections(NamedTuple):
     "What the virtual detector reports"
 
@@ -247,11 +256,18 @@ def detect(
     phase: torch.Tensor,  # Phase of the stride, radians, shape (B, L)
     gen: torch.Generator,  # Random numbers
     error_scale: float = 1.0,  # Factor of all errors
+    measured: MeasuredError | None = None,  # Instead of the drawn errors of some windows
 ) -> Detections:  # Slopes with errors, and which points are given
     "A detector's keypoints: errors, exchanged legs, gaps and points it never gives"
     B, L = slopes.shape[:2]
     quality = error_scale * uniform(0.2, 1.3, (B, 1, 1, 1), gen)
-    errors = keypoint_errors(phase, _error_scale(behind, side_view), gen)
-    noisy = slopes + quality * errors * body_slope
+    errors = quality * keypoint_errors(phase, _error_scale(behind, side_view), gen)
+    if measured is not None:
+        where = measured.windows[:, None, None, None]
+        errors = torch.where(where, error_scale * measured.error, errors)
+    noisy = slopes + errors * body_slope
     noisy = _exchanged_legs(slopes, noisy, side_view, error_scale, gen)
-    return Detections(noisy, random_visibility(B, L, gen))
+    seen = random_visibility(B, L, gen)
+    if measured is not None:
+        seen = seen & (measured.seen | ~measured.windows[:, None, None])
+    return Detections(noisy, seen)
