@@ -65,8 +65,10 @@ def synthetic_people(motions, n, crowd_model):
     return walkers + fit_runner_model(motions).sample(n - len(walkers))
 
 
-def training_motions(motions, fold, crowd, crowd_model):
-    "Motions of everybody who is not left out, and the crowd"
+def training_motions(motions, fold, crowd, crowd_model, people=None):
+    "Motions of everybody who is not left out, or of some people only, and the crowd"
+    if people is not None:
+        motions = [m for m in motions if m.subject in people]
     if fold != EVERYBODY:
         motions = leave_fold_out(motions, fold).train
     return [*motions, *(with_rules(m) for m in synthetic_people(motions, crowd, crowd_model))]
@@ -89,6 +91,7 @@ def main(
         "Their runners: of formulas, or of a model of people", str, choices=CROWDS
     ) = "formulas",
     measured_errors: bool = False,  # The virtual detector errs as in the pairs
+    people: str = None,  # Only these people's recordings, by names with commas between them
     lr: float = 1e-3,  # Peak learning rate
     threads: int = None,  # CPU threads; as many as there are idle cores when not given
 ):
@@ -97,7 +100,8 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     pairs = corrected_pairs(data / "detector_pairs", out / "pairs.npz")
     pairs = [p for p in pairs if fold == EVERYBODY or fold_of(p.person) != fold]
-    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd, crowd_model)
+    only = people.split(",") if people else None
+    motions = training_motions(load_all_mocap(data / "mocap"), fold, crowd, crowd_model, only)
     facts = dict(
         left_out="none" if fold == EVERYBODY else f"fold {fold}",
         data=f"shared mocap, {crowd} synthetic people, {len(pairs)} clips of real detections",
