@@ -1,0 +1,130 @@
+"""What measured segment lengths buy: rendered runners lifted with the bones' true lengths, and
+without them, from saved raw detections or from the exact points.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from clips import machine
+from evaluate_rendered import POINTS, knee, ours
+from fastcore.script import call_parse
+from tqdm import tqdm
+
+from runningpose.camera import Camera
+from runningpose.lifting.lift import lift
+from runningpose.lifting.measured_body import MEASURES
+from runningpose.pose2d.clean import clean
+from runningpose.poses import load_poses, points, poses_dataset
+from runningpose.skeleton import skeleton
+from runningpose.training.losses import p_mpjpe, procrustes
+
+LEGS = ("thigh", "shank")
+RIG = {"head": "headtop", "mid_hip": "pelvis"}  # names of the rig that differ from halpe_26
+
+
+class Truth:
+    "The rig of a rendered clip, in the frame of its camera"
+
+    def __init__(self, file):
+        d = np.load(file)
+        rotation = d["R"] if d["R"].ndim == 3 else d["R"][None]
+        self.xyz = d["xyz"].astype(float) @ rotation.swapaxes(1, 2) + d["t"].reshape(-1, 1, 3)
+        self.names = [str(name) for name in d["joints"]]
+        K = d["K"] if d["K"].ndim == 2 else d["K"][0]
+        width, height = (int(v) for v in d["size"])
+        centre = (K[0, 2] + 0.5, K[1, 2] + 0.5)
+        self.camera = Camera(width, height, (K[0, 0], K[1, 1]), centre)
+        self.height, self.time = float(d["height"]), d["time"]
+
+    def has(self, name):
+        return self.rig_name(name) in self.names
+
+    def rig_name(self, name):
+        "Name in the rig of a point of halpe_26"
+        short = name.replace("left_", "l_").replace("right_", "r_")
+        return RIG.get(name, short.replace("_toe", "toe"))
+
+    def point(self, name):
+        if name == "mid_hip":
+            return (self.point("left_hip") + self.point("right_hip")) / 2
+        if name == "neck":
+            return (self.point("left_shoulder") + self.point("right_shoulder")) / 2
+        return self.xyz[:, self.names.index(self.rig_name(name))]
+
+    def measures(self):
+        "Lengths of the segments as `lift` takes them, m"
+        lengths = {}
+        for name, measure in MEASURES.items():
+            if name != "foot":  # the rig's toes end farther in front than the marker
+                lines = [self.point(p) - self.point(q) for p, q in measure.ends]
+                lengths[name] = float(np.median(np.linalg.norm(lines, axis=-1)))
+        return lengths
+
+    def exact_keypoints(self):
+        "A perfect detector's points"
+        names = skeleton("halpe_26").keypoints
+        xy = np.full((len(self.xyz), 26, 2), np.nan)
+        for i, name in enumerate(names):
+            if self.has(name):
+                at = self.point(name)
+                xy[:, i] = at[:, :2] / at[:, 2:] * self.camera.f + self.camera.c
+        size = dict(image_width=self.camera.width, image_height=self.camera.height)
+        return poses_dataset(xy, time=self.time, **size)
+
+
+def errors(pose3d, truth):
+    "Errors of the 14 points, mm, and of the knee, degrees"
+    got = points(pose3d, *map(ours, POINTS)).swapaxes(0, 1).astype(float)
+    n = min(len(got), len(truth.xyz))
+    true = np.stack([truth.point(name) for name in POINTS], 1)[:n]
+    ok = ~np.isnan(got[:n]).any((1, 2))
+    got, true = got[:n][ok], true[ok]
+    sight = true[:, 6:8].mean(1, keepdims=True)
+    sight = sight / np.linalg.norm(sight, axis=-1, keepdims=True)
+    rel_got, rel_true = (p - p[:, 6:8].mean(1, keepdims=True) for p in (got, true))
+    flat = [p.reshape(1, -1, 3) for p in (rel_got, rel_true)]
+    aligned = procrustes(*flat).reshape(-1, 14, 3)
+    return dict(
+        MPJPE_aligned=1000 * np.linalg.norm(aligned - rel_true, axis=-1).mean(),
+        MPJPE_root=1000 * np.linalg.norm(rel_got - rel_true, axis=-1).mean(),
+        depth=1000 * abs(((rel_got - rel_true) * sight).sum(-1)).mean(),
+        P_MPJPE=1000 * p_mpjpe(got, true),
+        knee_RMSE_deg=np.sqrt(np.mean((knee(got) - knee(true)) ** 2)),
+    )
+
+
+def score(raw, rendered, checkpoint):
+    "One clip, each way"
+    truth = Truth(Path(rendered) / f"{raw.stem}.npz")
+    lengths = truth.measures()
+    known = {"stature": None, "legs": {n: lengths[n] for n in LEGS}, "all segments": lengths}
+    rows = []
+    for seen, kp in (
+        ("detected", clean(load_poses(raw))),
+        ("exact", truth.exact_keypoints()),
+    ):
+        for name, segments in known.items():
+            poses = lift(kp, truth.height, checkpoint, truth.camera, segments=segments)
+            rows.append(dict(clip=raw.stem, seen=seen, known=name) | errors(poses, truth))
+    return rows
+
+
+@call_parse
+def main(
+    raw: str,  # Folder of raw detections of the rendered clips, one .nc for each
+    rendered: str,  # Folder of the rendered clips with their truth, .npz
+    checkpoint: str = None,  # Lifter
+    out: str = None,  # JSON file to write
+):
+    "Errors with the stature alone, with thigh and shank, and with all segments"
+    files = sorted(Path(raw).glob("*.nc"))
+    rows = pd.DataFrame([row for f in tqdm(files) for row in score(f, rendered, checkpoint)])
+    table = rows.drop(columns="clip").groupby(["seen", "known"], sort=False).mean()
+    print(table.round(1).to_string())
+    if out:
+        lines = table.round(2).reset_index().to_dict("records")
+        Path(out).write_text(
+            json.dumps(dict(clips=len(files), mean=lines, machine=machine()), indent=1) + "\n"
+        )
