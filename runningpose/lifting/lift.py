@@ -6,11 +6,12 @@
 __all__ = ['FARTHEST_PX', 'MAX_GAP_S', 'SPLINE_REACH', 'PRESENCE_WINDOW_S', 'KEYPOINTS_OF_JOINT', 'TRUNK_JOINTS',
            'TRUNK_KEYPOINTS', 'MAX_POSE_GAP_S', 'MAX_FILLED_S', 'KeypointRays', 'resample_confidence', 'samples_around',
            'RayTrack', 'keypoint_rays', 'camera_for', 'lift_block', 'lift_rays', 'at_frames', 'joint_confidence',
-           'check_height', 'is_published', 'hold_measured', 'scale_facts', 'detector_share', 'in_segments', 'lift']
+           'check_height', 'is_published', 'check_use', 'hold_measured', 'scale_facts', 'detector_share', 'in_segments',
+           'lift']
 
 # %% ../../nbs/lifting/467_lift.ipynb #101e5de7
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,13 +25,14 @@ from ..camera import Camera, phone_camera, undistort
 from ..checks import described
 from .body import BODY_KEYPOINTS, HALPE, MIN_KEYPOINTS, RP
 from .checkpoint import checkpoint_file
-from .detector_offsets import OFFSET_SHARE
+from .detector_offsets import OFFSET_SHARE, offset_table
 from .features import normalise
 from .load import engine, lifter, shipped_checkpoint
 from runningpose.lifting.measured_body import (
     MAX_STATURE,
     MIN_STATURE,
     body_measures,
+    check_offset,
     check_segments,
     scale_to,
     stature_from,
@@ -301,12 +303,19 @@ def is_published(
     return checkpoint is not None and Path(checkpoint).suffix == ".bin"
 
 
-def _check_body(segments: dict[str, float], checkpoint: str | Path | None, refine: bool) -> None:
-    "Refuse measured lengths that nothing would hold"
-    if segments and is_published(checkpoint):
-        raise ValueError("segments cannot be held in the poses of a .bin: leave one of them out")
-    if segments and not refine:
-        raise ValueError("segments are held by the refinement: leave out refine=False")
+def check_use(
+    segments: Mapping[str, float],  # Measured lengths, m
+    offset_mm: Mapping[str, Sequence[float]],  # Offsets of this runner, mm
+    checkpoint: str | Path | None,  # Lifter
+    refine: bool = True,  # As in `lift`
+) -> None:
+    "Refuse a measured body that nothing would use"
+    names = dict(segments=segments, offset_mm=offset_mm)
+    given = " and ".join(name for name, values in names.items() if values)
+    if given and is_published(checkpoint):
+        raise ValueError(f"{given} cannot be used with the poses of a .bin: leave one of them out")
+    if given and not refine:
+        raise ValueError(f"{given} is for the refinement: leave out refine=False")
 
 # %% ../../nbs/lifting/467_lift.ipynb #b0d30002
 def hold_measured(
@@ -330,9 +339,13 @@ def scale_facts(
     segments: dict[str, float],  # Measured lengths, m
     height: float | None,  # Stature, m, if it was given
     stature: float,  # Stature that is assumed when nothing is given, m
+    offset_mm: Mapping[str, Sequence[float]],  # Offsets of this runner, mm
 ) -> dict[str, float | str]:
-    "The stature, and what the scale rests on, for the attributes of the poses"
+    "The stature, what the scale rests on, and what was measured, for the attributes of the poses"
     facts: dict[str, float | str] = dict(height=float(height or stature))
+    if offset_mm:
+        offsets = (f"{part} {forward:.0f}" for part, (forward, _, _) in offset_mm.items())
+        facts["offset_forward_mm"] = ", ".join(offsets)
     if segments:
         facts["segments_m"] = ", ".join(f"{name} {m:.3f}" for name, m in segments.items())
     if segments and not height:
@@ -392,23 +405,25 @@ def lift(
     bf16: bool = False,  # Half precision: faster, and a millimetre off here and there
     refine: bool = True,  # Constant bones, joints halfway to their rays; False: the network alone
     segments: Mapping[str, float] | None = None,  # Measured lengths, m: thigh, shank ... (MEASURES)
+    offset_mm: Mapping[str, Sequence[float]] | None = None,  # Of hip, shoulder: forward, out, up
 ) -> xr.Dataset:  # 3D pose data set, runningpose_22 (a .bin: its own joints), m, camera frame
     "Lift 2D keypoints to 3D joints; ValueError for wrong input, CheckpointError for a wrong lifter"
     _check_arguments(kp2d, height, checkpoint, camera)
-    measured = check_segments(segments, height)
-    _check_body(measured, checkpoint, refine)
+    measured, own = check_segments(segments, height), check_offset(offset_mm)
+    check_use(measured, own, checkpoint, refine)
     camera = camera_for(kp2d, camera)
     if checkpoint is not None and is_published(checkpoint):
         return lift_published(kp2d, checkpoint, height, camera)
     cfg, net = lifter(checkpoint).config, engine(checkpoint, bf16)
     scale = (height or cfg.stature) / cfg.stature
+    personal = offset_table(own).numpy() if own else None
 
     def lift_segment(segment: xr.Dataset) -> PoseArrays:
         track = RayTrack(segment, camera, cfg.fps)
         xyz = lift_rays(net, track, cfg.fps, scale)
         lengths = hold_measured(xyz, measured, height)
         if refine:
-            xyz = refine_pieces(xyz, track.seen, detector_share(kp2d), lengths)
+            xyz = refine_pieces(xyz, track.seen, detector_share(kp2d), lengths, personal)
         return at_frames(track, xyz)
 
     return like(
@@ -416,7 +431,7 @@ def lift(
         *in_segments(kp2d, lift_segment),
         RP,
         "camera",
-        **scale_facts(measured, height, cfg.stature),
+        **scale_facts(measured, height, cfg.stature, own),
         camera_source=camera.source,
         focal_px=float(camera.f[0]),
         checkpoint=checkpoint_file(checkpoint or shipped_checkpoint()).stem,

@@ -101,12 +101,14 @@ def refine_to_rays(
     rays: np.ndarray,  # Ray slopes of the keypoints, halpe_26, shape (T, 26, 2); NaN = missing
     weight: np.ndarray,  # Weight of each keypoint, 0..1, shape (T, 26)
     offset_share: float = 0.0,  # Share of `OFFSET_MM` that lies between joints and keypoints
+    personal: np.ndarray | None = None,  # Further offsets: forward, left, up, m, shape (26, 3)
 ) -> np.ndarray:  # Moved joints, m, shape (T, 22, 3)
     "Move joints across the line of sight, half of the way to where they are seen"
+    further = torch.zeros(26, 3) if personal is None else torch.as_tensor(personal)
     expected = detected_points(
         torch.as_tensor(xyz[None]).float(),
         torch.full((1, 1, 1, 1), offset_share),
-        torch.zeros(1, 1, 26, 3),
+        further.float()[None, None],
     )[0].numpy()[:, BODY_KEYPOINTS]
     depth = expected[..., 2:]
     difference = (rays[:, BODY_KEYPOINTS] - expected[..., :2] / depth) * depth  # m across
@@ -123,9 +125,9 @@ def refine_to_rays(
     return moved
 
 # %% ../../nbs/lifting/464_refine.ipynb #b0d20002
-DEPTH_SD = (
-    2.0  # SD of a joint along the line of sight over that across it; chosen on rendered clips
-)
+# SD of a joint along the line of sight over that across it. Chosen on the rendered clips on which
+# the page of the measured body shows what lengths buy.
+DEPTH_SD = 2.0
 BISECTIONS = 20  # of a quarter turn: to a millionth
 
 
@@ -190,12 +192,13 @@ def refine_pieces(
     seen: Callable[[int, int], SeenRays],  # Rays from a first frame to a last frame + 1
     offset_share: float = 0.0,  # Share of `OFFSET_MM` that lies between joints and keypoints
     lengths: np.ndarray | None = None,  # Measured ones of the segments in `TREE`, m, shape (19,)
+    personal: np.ndarray | None = None,  # Further offsets: forward, left, up, m, shape (26, 3)
 ) -> np.ndarray:  # Joints, m, camera frame, shape (T, 22, 3)
     "`refine_joints` for a clip whose rays are not all held at once"
     firm = constant_lengths(xyz, out=xyz, lengths=lengths)
 
     def to_rays(a: int, b: int) -> np.ndarray:
-        return refine_to_rays(firm[a:b], *seen(a, b), offset_share)
+        return refine_to_rays(firm[a:b], *seen(a, b), offset_share, personal)
 
     moved = in_blocks(to_rays, len(firm), out=firm)
     if lengths is not None:
