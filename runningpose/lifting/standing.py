@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STILL_S', 'MAX_MOTION', 'EYE_TO_ANKLE', 'WATCHED', 'SIDE_WIDTH', 'FRONT_WIDTH', 'MAX_LEAN_DEG', 'MAX_KNEE_DEG',
-           'SIDE_MEASURES', 'FRONT_MEASURES', 'MAX_ARM_DEG', 'MAX_OFFSET_MM', 'still_frames', 'standing_points',
-           'StandingView', 'standing_view', 'joint_centres', 'standing_body']
+           'SIDE_MEASURES', 'FRONT_MEASURES', 'MAX_ARM_DEG', 'POSTURE', 'still_frames', 'standing_points',
+           'StandingView', 'standing_view', 'standing_joints', 'Posture', 'standing_body']
 
 # %% ../../nbs/lifting/465_standing.ipynb #b0d40004
 from typing import NamedTuple
@@ -15,8 +15,13 @@ import xarray as xr
 
 from .body import HALPE, STATURE
 from .detector_offsets import OFFSET_MM, OFFSET_SHARE
-from .measured_body import MEASURES, MeasuredBody, check_segments
-from ..poses import pose_arrays
+from runningpose.lifting.measured_body import (
+    MAX_OFFSET_MM,
+    MEASURES,
+    MeasuredBody,
+    check_segments,
+)
+from ..poses import JOINT_CENTRES, pose_arrays
 from ..skeleton import convert
 
 # %% ../../nbs/lifting/465_standing.ipynb #b0d40006
@@ -137,7 +142,7 @@ FRONT_MEASURES = ("thigh", "shank", "trunk", "pelvis", "shoulders", "upper_arm",
 MAX_ARM_DEG = 20  # off the vertical, for an arm that hangs
 
 
-def joint_centres(
+def standing_joints(
     view: StandingView,
     m_per_px: float,  # m
     share: float,  # Share of `OFFSET_MM` that lies between joints and keypoints
@@ -169,23 +174,43 @@ def _visible_lengths(view: StandingView, joints: dict[str, np.ndarray]) -> dict[
     return found
 
 # %% ../../nbs/lifting/465_standing.ipynb #b0d4000b
-MAX_OFFSET_MM = 80.0  # hips or shoulders farther from the vertical are no error of a detector
+class Posture(NamedTuple):
+    "A part of somebody who stands, and how well its place is known"
+
+    middle: str  # Point between left and right
+    ahead_mm: float  # Usually ahead of the ankles, Woodhull et al. 1985 (abstract), 15 adults, mm
+    posture_sd_mm: float  # SD of that between people, same source, mm
+    detector_sd_mm: float  # Of a detector's constant error of one person, `POINT_ERROR_SD`, mm
+
+    @property
+    def share(self) -> float:
+        "Part of a deviation that is the detector's, not the posture's: the least squares estimate"
+        detector, posture = self.detector_sd_mm**2, self.posture_sd_mm**2
+        return detector / (detector + posture)
 
 
-def _vertical_offsets(joints: dict[str, np.ndarray], forward: float) -> dict[str, float]:
-    "How far hips and shoulders lie before the ankles, mm"
-    before = {
-        part: 1000 * forward * float(joints[middle][0] - joints["ankles"][0])
-        for part, middle in (("hip", "mid_hip"), ("shoulder", "neck"))
-    }
-    for part, offset in before.items():
-        if abs(offset) > MAX_OFFSET_MM:
-            place = "before" if offset > 0 else "behind"
+POSTURE = {
+    "hip": Posture("mid_hip", 62, 13, 12),
+    "shoulder": Posture("neck", 38, 19, 10.5),
+}
+
+
+def _vertical_offsets(
+    joints: dict[str, np.ndarray], forward: float, size: float
+) -> dict[str, tuple[float, float, float]]:
+    "How far the detector marks hips and shoulders ahead, after what is usual for who stands, mm"
+    offsets = {}
+    for part, usual in POSTURE.items():
+        ahead = 1000 * forward * float(joints[usual.middle][0] - joints["ankles"][0])
+        deviation = ahead - usual.ahead_mm * size
+        if abs(deviation) > MAX_OFFSET_MM:
+            place = "ahead of" if ahead > 0 else "behind"
             raise ValueError(
-                f"in the standing clip the {part}s are {abs(offset):.0f} mm {place} the ankles: "
+                f"in the standing clip the {part}s are {abs(ahead):.0f} mm {place} the ankles: "
                 "stand upright, and hold the camera level"
             )
-    return before
+        offsets[part] = (round(usual.share * deviation, 1), 0.0, 0.0)
+    return offsets
 
 
 def standing_body(
@@ -196,14 +221,13 @@ def standing_body(
     view = standing_view(standing_points(kp2d))
     stature = height or STATURE
     backend = kp2d.attrs.get("backend")
-    corrected = kp2d.attrs.get("points") == "joint centres"
+    corrected = kp2d.attrs.get("points") == JOINT_CENTRES
     share = 0.0 if corrected else OFFSET_SHARE.get(str(backend), 0.0)
     eyes = (view.at["left_eye"][1] + view.at["right_eye"][1]) / 2
     ankle_up = share * OFFSET_MM["ankle"][2] / 1000 * stature / STATURE
     m_per_px = (EYE_TO_ANKLE * stature - ankle_up) / (view.at["ankles"][1] - eyes)
-    joints = joint_centres(view, m_per_px, share, stature / STATURE)
+    joints = standing_joints(view, m_per_px, share, stature / STATURE)
     segments = check_segments(_visible_lengths(view, joints), stature)
-    offset = _vertical_offsets(joints, view.forward) if view.forward else {}
-    offset_mm = {part: (round(mm, 1), 0.0, 0.0) for part, mm in offset.items()}
+    offset = _vertical_offsets(joints, view.forward, stature / STATURE) if view.forward else {}
     rounded = {name: round(m, 4) for name, m in segments.items()}
-    return MeasuredBody(rounded, offset_mm, f"standing clip, seen from the {view.name}")
+    return MeasuredBody(rounded, offset, f"standing clip, seen from the {view.name}")
