@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -340,9 +340,9 @@ def scale_facts(
     height: float | None,  # Stature, m, if it was given
     stature: float,  # Stature that is assumed when nothing is given, m
     offset_mm: Mapping[str, Sequence[float]],  # Offsets of this runner, mm
-) -> dict[str, float | str]:
+) -> dict[str, Any]:
     "The stature, what the scale rests on, and what was measured, for the attributes of the poses"
-    facts: dict[str, float | str] = dict(height=float(height or stature))
+    facts: dict[str, Any] = dict(height=float(height or stature))
     if offset_mm:
         offsets = (f"{part} {forward:.0f}" for part, (forward, _, _) in offset_mm.items())
         facts["offset_forward_mm"] = ", ".join(offsets)

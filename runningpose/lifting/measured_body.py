@@ -166,7 +166,7 @@ class MeasuredBody:
             return self
         others = self.segments.keys() - segments.keys()
         source = f"given; {', '.join(sorted(others))} from the {self.source}" if others else "given"
-        return MeasuredBody(self.segments | segments, self.offset_mm, source)
+        return MeasuredBody(self.segments | dict(segments), self.offset_mm, source)
 
 
 OFFSET_PARTS = ("hip", "shoulder")  # what a standing clip can show

@@ -230,4 +230,5 @@ def standing_body(
     segments = check_segments(_visible_lengths(view, joints), stature)
     offset = _vertical_offsets(joints, view.forward, stature / STATURE) if view.forward else {}
     rounded = {name: round(m, 4) for name, m in segments.items()}
-    return MeasuredBody(rounded, offset, f"standing clip, seen from the {view.name}")
+    seen = f"standing clip seen from the {view.name}, by a stature of {stature:.2f} m"
+    return MeasuredBody(rounded, offset, seen)
