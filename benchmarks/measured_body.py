@@ -1,5 +1,7 @@
-"""What measured segment lengths buy: rendered runners lifted with the bones' true lengths, and
-without them, from saved raw detections or from the exact points.
+"""What a measured body buys: rendered runners lifted with their stature alone, with true segment
+lengths, and with where the points of hips and shoulders truly lie, from saved raw detections or
+from the exact points. Each clip is scored with networks that never saw the person whose motion it
+shows (checkpoint/folds/people.json).
 """
 
 import json
@@ -10,17 +12,20 @@ import pandas as pd
 from clips import machine
 from evaluate_rendered import POINTS, knee, ours
 from fastcore.script import call_parse
+from folds import never_saw, person_of
 from tqdm import tqdm
 
 from runningpose.camera import Camera
 from runningpose.lifting.lift import lift
-from runningpose.lifting.measured_body import MEASURES
+from runningpose.lifting.measured_body import MAX_OFFSET_MM, MEASURES
 from runningpose.pose2d.clean import clean
+from runningpose.pose2d.correct import correct
 from runningpose.poses import load_poses, points, poses_dataset
 from runningpose.skeleton import skeleton
 from runningpose.training.losses import p_mpjpe, procrustes
 
 LEGS = ("thigh", "shank")
+MIN_FORWARD = 0.5  # part of the forward axis across the view, from which an offset can be seen
 RIG = {"head": "headtop", "mid_hip": "pelvis"}  # names of the rig that differ from halpe_26
 
 
@@ -95,19 +100,54 @@ def errors(pose3d, truth):
     )
 
 
+def forward_offsets(kp, truth):
+    """How far ahead of the joint centres the points of hips and shoulders lie, mm; nothing for a
+    clip seen from the front or behind
+    """
+    n = min(kp.sizes["time"], len(truth.xyz))
+    left, up = (
+        truth.point(a) - truth.point(b) for a, b in (("left_hip", "right_hip"), ("neck", "mid_hip"))
+    )
+    forward = np.cross(left, up)[:n]
+    forward = forward[:, :2] / np.linalg.norm(forward, axis=-1, keepdims=True)
+    if np.sqrt((forward**2).sum(-1).mean()) < MIN_FORWARD:
+        return {}
+    offsets = {}
+    for part in ("hip", "shoulder"):
+        ahead = []
+        for name in (f"left_{part}", f"right_{part}"):
+            seen = points(kp, name)[0][:n].astype(float)
+            true = truth.point(name)[:n]
+            shown = true[:, :2] / true[:, 2:] * truth.camera.f + truth.camera.c
+            across = (seen - shown) / truth.camera.f * true[:, 2:]
+            known = ~np.isnan(across).any(-1)
+            ahead.append(np.sum((across * forward)[known]) / np.sum(forward[known] ** 2))
+        offsets[part] = 1000 * float(np.mean(ahead))
+    return offsets
+
+
 def score(raw, rendered, checkpoint):
     "One clip, each way"
-    truth = Truth(Path(rendered) / f"{raw.stem}.npz")
+    clip = Path(rendered) / f"{raw.stem}.npz"
+    person, truth = person_of(clip), Truth(clip)
+    lifter = checkpoint or never_saw(person, "lifters")
     lengths = truth.measures()
-    known = {"stature": None, "legs": {n: lengths[n] for n in LEGS}, "all segments": lengths}
+    known = {"stature": {}, "legs": {n: lengths[n] for n in LEGS}, "all segments": lengths}
+    ways = [(name, segments, {}) for name, segments in known.items()]
+    detected = correct(clean(load_poses(raw)), never_saw(person, "correctors"))
+    offsets = forward_offsets(detected, truth)
+    own = {part: (mm, 0, 0) for part, mm in offsets.items() if abs(mm) <= MAX_OFFSET_MM}
+    sources = {
+        "detected": (detected, [*ways, ("all segments and offsets", lengths, own)]),
+        "exact": (truth.exact_keypoints(), ways),
+    }
     rows = []
-    for seen, kp in (
-        ("detected", clean(load_poses(raw))),
-        ("exact", truth.exact_keypoints()),
-    ):
-        for name, segments in known.items():
-            poses = lift(kp, truth.height, checkpoint, truth.camera, segments=segments)
-            rows.append(dict(clip=raw.stem, seen=seen, known=name) | errors(poses, truth))
+    for seen, (kp, tries) in sources.items():
+        for name, segments, offset_mm in tries:
+            how = dict(segments=segments, offset_mm=offset_mm)
+            poses = lift(kp, truth.height, lifter, truth.camera, **how)
+            row = dict(clip=raw.stem, person=person, seen=seen, known=name)
+            rows.append(row | errors(poses, truth) | {f"{k}_ahead": v for k, v in offsets.items()})
     return rows
 
 
@@ -115,16 +155,30 @@ def score(raw, rendered, checkpoint):
 def main(
     raw: str,  # Folder of raw detections of the rendered clips, one .nc for each
     rendered: str,  # Folder of the rendered clips with their truth, .npz
-    checkpoint: str = None,  # Lifter
+    checkpoint: str = None,  # Lifter for all clips; when not given, for each clip one that never saw the person
     out: str = None,  # JSON file to write
 ):
     "Errors with the stature alone, with thigh and shank, and with all segments"
     files = sorted(Path(raw).glob("*.nc"))
     rows = pd.DataFrame([row for f in tqdm(files) for row in score(f, rendered, checkpoint)])
-    table = rows.drop(columns="clip").groupby(["seen", "known"], sort=False).mean()
+    ahead = ["hip_ahead", "shoulder_ahead"]
+    table = rows.drop(columns=["clip", "person", *ahead])
+    table = table.groupby(["seen", "known"], sort=False).mean()
     print(table.round(1).to_string())
+    offsets = rows.groupby("clip")[ahead].first().dropna()
+    found = dict(
+        clips=len(offsets),
+        mean_mm=offsets.mean().round(1).to_dict(),
+        sd_mm=offsets.std().round(1).to_dict(),
+    )
+    print("hips and shoulders ahead of the joint centres:", found)
     if out:
         lines = table.round(2).reset_index().to_dict("records")
-        Path(out).write_text(
-            json.dumps(dict(clips=len(files), mean=lines, machine=machine()), indent=1) + "\n"
+        facts = dict(
+            clips=len(files),
+            people=rows.person.nunique(),
+            mean=lines,
+            points_ahead=found,
+            machine=machine(),
         )
+        Path(out).write_text(json.dumps(facts, indent=1) + "\n")
