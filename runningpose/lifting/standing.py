@@ -180,7 +180,7 @@ class Posture(NamedTuple):
     middle: str  # Point between left and right
     ahead_mm: float  # Usually ahead of the ankles, Woodhull et al. 1985 (abstract), 15 adults, mm
     posture_sd_mm: float  # SD of that between people, same source, mm
-    detector_sd_mm: float  # Of a detector's constant error of one person, `POINT_ERROR_SD`, mm
+    detector_sd_mm: float  # SD between bodies of corrected points, `benchmarks/measured_body.py`
 
     @property
     def share(self) -> float:
@@ -190,8 +190,8 @@ class Posture(NamedTuple):
 
 
 POSTURE = {
-    "hip": Posture("mid_hip", 62, 13, 12),
-    "shoulder": Posture("neck", 38, 19, 10.5),
+    "hip": Posture("mid_hip", 62, 13, 10),
+    "shoulder": Posture("neck", 38, 19, 6),
 }
 
 
