@@ -24,7 +24,7 @@ from runningpose.poses import load_poses, points, poses_dataset
 from runningpose.skeleton import skeleton
 from runningpose.training.losses import p_mpjpe, procrustes
 
-LEGS = ("thigh", "shank")
+IN_SIDE_VIEW = ("thigh", "shank", "trunk", "upper_arm", "forearm")  # what a standing clip can show
 TAPE_SD = 0.01  # of a length that somebody measures, m
 MIN_FORWARD = 0.5  # part of the forward axis across the view, from which an offset can be seen
 RIG = {"head": "headtop", "mid_hip": "pelvis"}  # names of the rig that differ from halpe_26
@@ -127,13 +127,25 @@ def forward_offsets(kp, truth):
     return offsets
 
 
-def score(raw, rendered, checkpoint):
+def usual_hip_width(clips):
+    "Mean distance between the hips of the rendered bodies, share of stature"
+    truths = [Truth(clip) for clip in clips]
+    return float(np.mean([truth.measures()["pelvis"] / truth.height for truth in truths]))
+
+
+def score(raw, rendered, checkpoint, hip_width):
     "One clip, each way"
     clip = Path(rendered) / f"{raw.stem}.npz"
     person, truth = person_of(clip), Truth(clip)
     lifter = checkpoint or never_saw(person, "lifters")
     lengths = truth.measures()
-    known = {"stature": {}, "legs": {n: lengths[n] for n in LEGS}, "all segments": lengths}
+    known = {
+        "stature": {},
+        "limbs and trunk": {name: lengths[name] for name in IN_SIDE_VIEW},
+        "hip width": dict(pelvis=lengths["pelvis"]),
+        "usual hip width": dict(pelvis=hip_width * truth.height),
+        "all segments": lengths,
+    }
     tape = np.random.default_rng(0).normal(0, TAPE_SD, len(lengths))
     known["all segments, 1 cm off"] = dict(zip(lengths, [*lengths.values()] + tape, strict=True))
     ways = [(name, segments, {}) for name, segments in known.items()]
@@ -161,9 +173,10 @@ def main(
     checkpoint: str = None,  # Lifter for all clips; when not given, for each clip one that never saw the person
     out: str = None,  # JSON file to write
 ):
-    "Errors with the stature alone, with thigh and shank, and with all segments"
+    "Errors with the stature alone, with some lengths, and with all"
     files = sorted(Path(raw).glob("*.nc"))
-    rows = pd.DataFrame([row for f in tqdm(files) for row in score(f, rendered, checkpoint)])
+    width = usual_hip_width(Path(rendered) / f"{f.stem}.npz" for f in files)
+    rows = pd.DataFrame([row for f in tqdm(files) for row in score(f, rendered, checkpoint, width)])
     ahead = ["hip_ahead", "shoulder_ahead"]
     table = rows.drop(columns=["clip", "person", *ahead])
     table = table.groupby(["seen", "known"], sort=False).mean()
