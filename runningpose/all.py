@@ -56,6 +56,8 @@ PLACES = {
     "lifting.checkpoint": "LifterConfig make_lifter load_checkpoint save_checkpoint",
     "lifting.videopose3d": "load_pretrained",
     "lifting.lift": "lift",
+    "lifting.measured_body": "MeasuredBody",
+    "lifting.standing": "standing_body",
     "lifting.lift_stream": "Lifter",
     "training.train": "train early_stopping_check",
     "training.detector_pairs": "read_pairs",

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['OFFSET_MM', 'FACE_MM', 'OFFSET_SHARE', 'AXES_NAMES', 'AXES_INDEX', 'OFFSETS', 'FACE_OFFSETS', 'JOINTS_TO_KEYPOINTS',
-           'detected_points']
+           'offset_table', 'detected_points']
 
 # %% ../../nbs/lifting/443_detector_offsets.ipynb #27918f3f
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -86,12 +88,14 @@ def _axes_of(point: str) -> str:
 AXES_INDEX = torch.tensor([AXES_NAMES.index(_axes_of(n)) for n in HALPE.keypoints])
 
 # %% ../../nbs/lifting/443_detector_offsets.ipynb #ed655ed1
-def _offset_table() -> torch.Tensor:
-    "`OFFSET_MM` for each keypoint, m: forward, left, up, shape (26, 3)"
+def offset_table(
+    offset_mm: Mapping[str, Sequence[float]],  # Forward, outward, up, mm, for each kind of point
+) -> torch.Tensor:  # Forward, left, up, m, shape (26, 3)
+    "Offsets such as `OFFSET_MM` for each keypoint"
     table = torch.zeros(26, 3)
     for i, name in enumerate(HALPE.keypoints):
         joint = name.removeprefix("left_").removeprefix("right_")
-        forward, outward, up = OFFSET_MM.get(joint, (0, 0, 0))
+        forward, outward, up = offset_mm.get(joint, (0, 0, 0))
         left = {"left": outward, "right": -outward}.get(side_of(name), 0)
         table[i] = torch.tensor([forward, left, up]) / 1000
     return table
@@ -104,7 +108,7 @@ def _joints_to_keypoints() -> torch.Tensor:
     return weights
 
 
-OFFSETS = _offset_table()
+OFFSETS = offset_table(OFFSET_MM)
 FACE_OFFSETS = torch.tensor([FACE_MM.get(n, (0, 0, 0)) for n in HALPE.keypoints]) / 1000
 JOINTS_TO_KEYPOINTS = _joints_to_keypoints()
 

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['FARTHEST_PX', 'MAX_GAP_S', 'SPLINE_REACH', 'PRESENCE_WINDOW_S', 'KEYPOINTS_OF_JOINT', 'TRUNK_JOINTS',
-           'TRUNK_KEYPOINTS', 'MIN_STATURE', 'MAX_STATURE', 'MAX_POSE_GAP_S', 'MAX_FILLED_S', 'KeypointRays',
-           'resample_confidence', 'samples_around', 'RayTrack', 'keypoint_rays', 'camera_for', 'lift_block',
-           'lift_rays', 'at_frames', 'joint_confidence', 'check_height', 'detector_share', 'in_segments', 'lift']
+           'TRUNK_KEYPOINTS', 'MAX_POSE_GAP_S', 'MAX_FILLED_S', 'KeypointRays', 'resample_confidence', 'samples_around',
+           'RayTrack', 'keypoint_rays', 'camera_for', 'lift_block', 'lift_rays', 'at_frames', 'joint_confidence',
+           'check_height', 'is_published', 'check_use', 'hold_measured', 'scale_facts', 'detector_share', 'in_segments',
+           'lift']
 
 # %% ../../nbs/lifting/467_lift.ipynb #101e5de7
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,10 +25,20 @@ from ..camera import Camera, phone_camera, undistort
 from ..checks import described
 from .body import BODY_KEYPOINTS, HALPE, MIN_KEYPOINTS, RP
 from .checkpoint import checkpoint_file
-from .detector_offsets import OFFSET_SHARE
+from .detector_offsets import OFFSET_SHARE, offset_table
 from .features import normalise
 from .load import engine, lifter, shipped_checkpoint
-from .refine import SeenRays, refine_pieces
+from runningpose.lifting.measured_body import (
+    MAX_STATURE,
+    MIN_STATURE,
+    body_measures,
+    check_offset,
+    check_segments,
+    scale_to,
+    stature_from,
+    stretched,
+)
+from .refine import SeenRays, constant_lengths, median_lengths, refine_pieces
 from .root_path import root_path
 from .streaming import FastNet
 from .videopose3d import lift_published
@@ -245,9 +256,6 @@ def joint_confidence(
     return joints
 
 # %% ../../nbs/lifting/467_lift.ipynb #d9cd444a
-MIN_STATURE, MAX_STATURE = 0.5, 2.6  # m
-
-
 def check_height(
     height: float | None,  # Stature, m, or None for unknown
 ) -> None:
@@ -286,6 +294,66 @@ def _check_arguments(
         raise ValueError(f"checkpoint is the path of a lifter, not {described(checkpoint)}")
     if not isinstance(camera, Camera | None):
         raise ValueError(f"camera is a Camera, not {described(camera)}")
+
+
+def is_published(
+    checkpoint: str | Path | None,  # Lifter
+) -> bool:
+    "Whether a lifter is a .bin of VideoPose3D or of the 2022 thesis code"
+    return checkpoint is not None and Path(checkpoint).suffix == ".bin"
+
+
+def check_use(
+    segments: Mapping[str, float],  # Measured lengths, m
+    offset_mm: Mapping[str, Sequence[float]],  # Offsets of this runner, mm
+    checkpoint: str | Path | None,  # Lifter
+    refine: bool = True,  # As in `lift`
+) -> None:
+    "Refuse a measured body that nothing would use"
+    names = dict(segments=segments, offset_mm=offset_mm)
+    given = " and ".join(name for name, values in names.items() if values)
+    if given and is_published(checkpoint):
+        raise ValueError(f"{given} cannot be used with the poses of a .bin: leave one of them out")
+    if given and not refine:
+        raise ValueError(f"{given} is for the refinement: leave out refine=False")
+
+# %% ../../nbs/lifting/467_lift.ipynb #b0d30002
+def hold_measured(
+    xyz: np.ndarray,  # Joints, m, camera frame, shape (N, 22, 3); they are rescaled
+    segments: dict[str, float],  # Measured lengths, m
+    height: float | None,  # Stature, m, if it was given
+) -> np.ndarray | None:  # Lengths to hold, of the segments in `TREE`, m, (19,); None: none
+    "Bring a body to the measured size; the lengths that its segments are to have"
+    lengths = median_lengths(xyz) if segments else None
+    if lengths is None:
+        return None
+    constant_lengths(xyz, out=xyz, lengths=lengths)  # a loose body has no one length
+    found = body_measures(xyz)
+    factor = scale_to(found, segments, height)
+    xyz *= factor
+    found = {name: factor * length for name, length in found.items()}
+    return stretched(factor * lengths, found, segments)
+
+
+def scale_facts(
+    segments: dict[str, float],  # Measured lengths, m
+    height: float | None,  # Stature, m, if it was given
+    stature: float,  # Stature that is assumed when nothing is given, m
+    offset_mm: Mapping[str, Sequence[float]],  # Offsets of this runner, mm
+) -> dict[str, Any]:
+    "The stature, what the scale rests on, and what was measured, for the attributes of the poses"
+    facts: dict[str, Any] = dict(height=float(height or stature))
+    if offset_mm:
+        offsets = (f"{part} {forward:.0f}" for part, (forward, _, _) in offset_mm.items())
+        facts["offset_forward_mm"] = ", ".join(offsets)
+    if segments:
+        facts["segments_m"] = ", ".join(f"{name} {m:.3f}" for name, m in segments.items())
+    if segments and not height:
+        facts["height"] = round(stature_from(segments), 3)
+    if segments and (not height or {"thigh", "shank"} <= segments.keys()):
+        return facts | dict(scale_source="given segments")
+    source = "given height" if height else f"assumed height {stature} m"
+    return facts | dict(scale_source=source)
 
 # %% ../../nbs/lifting/467_lift.ipynb #021999d2
 MAX_POSE_GAP_S = 0.3  # longest hole between two poses that is bridged, s
@@ -336,20 +404,26 @@ def lift(
     camera: Camera | None = None,  # Camera; a phone's usual field of view when not given
     bf16: bool = False,  # Half precision: faster, and a millimetre off here and there
     refine: bool = True,  # Constant bones, joints halfway to their rays; False: the network alone
+    segments: Mapping[str, float] | None = None,  # Measured lengths, m: thigh, shank ... (MEASURES)
+    offset_mm: Mapping[str, Sequence[float]] | None = None,  # Of hip, shoulder: forward, out, up
 ) -> xr.Dataset:  # 3D pose data set, runningpose_22 (a .bin: its own joints), m, camera frame
     "Lift 2D keypoints to 3D joints; ValueError for wrong input, CheckpointError for a wrong lifter"
     _check_arguments(kp2d, height, checkpoint, camera)
+    measured, own = check_segments(segments, height), check_offset(offset_mm)
+    check_use(measured, own, checkpoint, refine)
     camera = camera_for(kp2d, camera)
-    if checkpoint is not None and Path(checkpoint).suffix == ".bin":
+    if checkpoint is not None and is_published(checkpoint):
         return lift_published(kp2d, checkpoint, height, camera)
     cfg, net = lifter(checkpoint).config, engine(checkpoint, bf16)
     scale = (height or cfg.stature) / cfg.stature
+    personal = offset_table(own).numpy() if own else None
 
     def lift_segment(segment: xr.Dataset) -> PoseArrays:
         track = RayTrack(segment, camera, cfg.fps)
         xyz = lift_rays(net, track, cfg.fps, scale)
+        lengths = hold_measured(xyz, measured, height)
         if refine:
-            xyz = refine_pieces(xyz, track.seen, detector_share(kp2d))
+            xyz = refine_pieces(xyz, track.seen, detector_share(kp2d), lengths, personal)
         return at_frames(track, xyz)
 
     return like(
@@ -357,8 +431,7 @@ def lift(
         *in_segments(kp2d, lift_segment),
         RP,
         "camera",
-        height=float(height or cfg.stature),
-        scale_source="given height" if height else f"assumed height {cfg.stature} m",
+        **scale_facts(measured, height, cfg.stature, own),
         camera_source=camera.source,
         focal_px=float(camera.f[0]),
         checkpoint=checkpoint_file(checkpoint or shipped_checkpoint()).stem,

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MIN_TIMING_FPS', 'SMALL_STATURE_M', 'USUAL_UP_ERROR_DEG', 'LARGE_UP_ERROR_DEG', 'NOTABLE_TILT_DEG',
            'NOTABLE_SLOPE_DEG', 'UP_ERRORS', 'FROM_GROUND', 'MAX_HIDDEN_SHARE', 'GAIT_NAMES', 'MIN_COVERED',
-           'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats', 'assumption_caveats', 'incline_caveats', 'vertical_caveats',
-           'selection_in_words', 'hidden_leg_caveats', 'detection_caveats', 'withheld_caveats', 'segment_caveats',
-           'gait_caveats', 'caveats']
+           'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats', 'body_caveats', 'assumption_caveats', 'incline_caveats',
+           'vertical_caveats', 'selection_in_words', 'hidden_leg_caveats', 'detection_caveats', 'withheld_caveats',
+           'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -52,6 +52,22 @@ def video_caveats(
         yield "The frame rate varies; the true time of each frame is used."
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #b2110a56
+def body_caveats(
+    pose3d: xr.Dataset,  # 3D poses
+) -> Iterator[str]:
+    "What was measured on the runner"
+    attrs = pose3d.attrs
+    if lengths := attrs.get("segments_m"):
+        scale = ", and set the scale" if attrs.get("scale_source") == "given segments" else ""
+        source = attrs.get("segments_source", "given")
+        yield f"Segments have measured lengths{scale}: {lengths} m ({source})."
+    if offsets := attrs.get("offset_forward_mm"):
+        yield (
+            f"By the standing clip the detector marks this runner too far forward: {offsets} mm "
+            "(negative: backward). The lifting allows for it."
+        )
+
+
 def assumption_caveats(
     pose3d: xr.Dataset,  # 3D poses, world frame
 ) -> Iterator[str]:
@@ -59,6 +75,7 @@ def assumption_caveats(
     attrs = pose3d.attrs
     if str(attrs.get("scale_source", "")).startswith("assumed"):
         yield f"No stature was given (--height): lengths and speeds assume {attrs['height']:.2f} m."
+    yield from body_caveats(pose3d)
     if str(attrs.get("camera_source", "")).startswith("assumed"):
         yield (
             f"The camera is not calibrated ({attrs['camera_source']}): path and distance are "
