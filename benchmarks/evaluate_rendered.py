@@ -1,6 +1,6 @@
 """The whole chain on rendered runners with exact truth: BlazePose, repair, corrector, lifter; errors
 against the rig's joints. Each clip is scored with the networks that never saw the person whose
-motion it shows (checkpoint/folds/people.json).
+motion it shows.
 """
 
 from pathlib import Path

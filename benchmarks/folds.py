@@ -1,5 +1,5 @@
-"""Which networks never saw a person: checkpoint/folds/people.json names them for the lifters and the
-correctors.
+"""Which networks never saw a person: the lifters leave out the folds of `training.folds`;
+checkpoint/folds/people.json names whom the correctors left out.
 """
 
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from runningpose.files.network_files import checkpoint_file
+from runningpose.training.folds import fold_of
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
 SHIPPED = dict(lifters="lifter", correctors="corrector")
@@ -32,7 +33,9 @@ def never_saw(
     kind,  # 'lifters' or 'correctors'
 ):
     "The network to score a person with; ValueError if every one saw the person"
-    for name, unseen in people()[kind].items():
+    if kind == "lifters" and fold_of(person):
+        return CHECKPOINT / "folds" / f"without_{fold_of(person)}"
+    for name, unseen in people().get(kind, {}).items():
         if person in unseen:
             return CHECKPOINT / name
     shipped = CHECKPOINT / SHIPPED[kind]

@@ -29,6 +29,7 @@ from ..atomic import MARK, RECORD, finished_folder
 from ..camera import phone_camera
 from ..gait.angles import joint_angles
 from ..gait.world import check_incline
+from ..lifting.detector_offsets import OFFSET_SHARE
 from ..lifting.lift_stream import Lifter
 from .estimate import estimate
 from .results import RESULT_FILES
@@ -161,7 +162,14 @@ class LiveView:
         self.size = round(width * drawn_height / height / 2) * 2, drawn_height
         self.panel = round(drawn_height * PANEL_SHARE / 2) * 2, drawn_height
         self.scale = drawn_height / height
-        self.lifter = Lifter(phone_camera(width, height, fov), fps, stature, checkpoint, bf16=True)
+        self.lifter = Lifter(
+            phone_camera(width, height, fov),
+            fps,
+            stature,
+            checkpoint,
+            bf16=True,
+            offset_share=OFFSET_SHARE["blazepose"],
+        )
         self.keypoints: list[
             tuple[float, np.ndarray, np.ndarray]
         ] = []  # time (s), px (26, 2), confidence (26,)
