@@ -6,9 +6,10 @@
 __all__ = ['RIG', 'SIDES', 'BIOCV_MARKERS', 'Truth', 'TruthFiles', 'rendered_truth', 'rig_keypoints', 'biocv_people',
            'biocv_calibrations', 'biocv_trials', 'find_truth', 'read_truth']
 
-# %% ../../nbs/data/355_truth.ipynb #0a714789
+# %% ../../nbs/data/355_truth.ipynb #60f24c4d
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,7 +154,7 @@ def biocv_trials(
         trials.append(TruthFiles(name, who, markers, calibrations=biocv_calibrations(person)))
     return trials
 
-# %% ../../nbs/data/355_truth.ipynb #9f2f8784
+# %% ../../nbs/data/355_truth.ipynb #c4c698f7
 def find_truth(
     path: str | Path,  # File, or folder of files
 ) -> dict[str, TruthFiles]:  # By name
@@ -186,7 +187,8 @@ def _with_file(found: dict[str, TruthFiles], file: Path) -> dict[str, TruthFiles
         return found
     name = file.stem
     known = found.get(name, TruthFiles(name, person_in(name)))
-    return found | {name: replace(known, **{kind: file})}
+    part: dict[str, Any] = {kind: file}
+    return found | {name: replace(known, **part)}
 
 
 def read_truth(

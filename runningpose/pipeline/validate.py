@@ -8,10 +8,10 @@ __all__ = ['NEEDED', 'CLOCK_ANGLES', 'LEAST_OVERLAP_S', 'LEAST_SPREAD_DEG', 'FEW
            'find_clock', 'TrueRun', 'whole_angles', 'in_time_of', 'clip_values', 'agreement_table', 'Validation',
            'validate', 'write_validation']
 
-# %% ../../nbs/pipeline/670_validate.ipynb #239dbd48
+# %% ../../nbs/pipeline/670_validate.ipynb #9d759e62
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,6 @@ from ..data.truth import Truth, find_truth, read_truth
 from ..files.text import read_table, write_table
 from ..gait.agreement import agreement
 from ..gait.angles import joint_angles
-from ..gait.catalogue import CATALOGUE
 from ..gait.events import gait_events
 from ..gait.metrics import gait_metrics
 from ..gait.scoring import curve_pairs, event_pairs, joint_errors
@@ -178,7 +177,7 @@ def _clock_of_angles(found: pd.DataFrame, true: pd.DataFrame) -> Clock:
     peak = align_tracks(recorded, filmed, overlap=LEAST_OVERLAP_S)
     return Clock(peak.offset, "angles", peak.correlation, peak.margin)
 
-# %% ../../nbs/pipeline/670_validate.ipynb #16555499
+# %% ../../nbs/pipeline/670_validate.ipynb #06bc7032
 FEWEST_FRAMES = 10  # of truth, in the time of the video
 
 
@@ -209,23 +208,28 @@ def in_time_of(
 ) -> TrueRun:
     "The truth of the part that the video shows; ValueError if there is none"
     start, end = (float(t) for t in run.pose3d.time.values[[0, -1]])
-    events = truth.events
+    span = slice(start - 1e-6, end + 1e-6)
+    events, world = truth.events, None
     if events is not None:
         events = events.assign(time=events.time - clock.offset)
-    world, angles = None, truth.angles
     if truth.pose is not None:
-        pose = truth.pose.assign_coords(time=truth.pose.time - clock.offset).sel(
-            time=slice(start - 1e-6, end + 1e-6)
-        )
-        if pose.sizes["time"] < FEWEST_FRAMES:
-            raise ValueError(f"{run.name} and {truth.name} share no time at this offset")
+        pose = truth.pose.assign_coords(time=truth.pose.time - clock.offset).sel(time=span)
+        _check_overlap(run, truth, pose.sizes["time"])
         world = to_world(pose)
-        angles = joint_angles(world) if angles is None else angles
-    if truth.angles is not None:
-        angles = angles.set_axis(angles.index - clock.offset).loc[start:end]
-        if len(angles) < FEWEST_FRAMES:
-            raise ValueError(f"{run.name} and {truth.name} share no time at this offset")
+    angles = truth.angles
+    if angles is not None:
+        angles = angles.set_axis(angles.index - clock.offset).loc[span]
+        _check_overlap(run, truth, len(angles))
+    elif world is not None:
+        angles = joint_angles(world)
+    else:
+        raise FormatError(f"{truth.name} has neither joints nor angles")
     return TrueRun(world, angles, events, _true_metrics(world, events))
+
+
+def _check_overlap(run: Run, truth: Truth, frames: int) -> None:
+    if frames < FEWEST_FRAMES:
+        raise ValueError(f"{run.name} and {truth.name} share no time at this offset")
 
 
 def _true_metrics(world: xr.Dataset | None, events: pd.DataFrame | None) -> pd.DataFrame:
@@ -303,7 +307,7 @@ def _joint_values(errors: pd.DataFrame) -> pd.DataFrame:
     ]
     return pd.concat(tables)
 
-# %% ../../nbs/pipeline/670_validate.ipynb #8855c367
+# %% ../../nbs/pipeline/670_validate.ipynb #cbc246c6
 NOT_OF_CURVES = ("icc", "sem", "mdc95")  # frames of a stride are no repeated measurements
 OF_JOINTS = ("bias", "rmse")  # of a distance, which has no sign
 
@@ -312,14 +316,16 @@ def agreement_table(
     values: pd.DataFrame,  # Columns of `VALUE_COLUMNS`
 ) -> (
     pd.DataFrame
-):  # kind, name, unit, clips, n, people, missed, invented, bias, ..., see `agreement`
+):  # kind, name, side, unit, clips, n, people, missed, invented, bias, ..., see `agreement`
     "The statistics of every metric, event, angle and joint"
     rows = []
-    for (kind, name), group in values.groupby(["kind", "name"], sort=False):
+    sides = np.where(values.side.isin(["left", "right"]), "each", "both")
+    for (kind, name, side), group in values.groupby(["kind", "name", sides], sort=False):
         result = agreement(group.found, group.true, group.person)
         missed, invented = group.found.isna().sum(), group.true.isna().sum()
         counts = dict(clips=group["clip"].nunique(), missed=int(missed), invented=int(invented))
-        rows.append(dict(kind=kind, name=name, unit=group.unit.iloc[0]) | counts | result)
+        about = dict(kind=kind, name=name, side=side, unit=group.unit.iloc[0])
+        rows.append(about | counts | result)
     table = pd.DataFrame(rows)
     statistic = [c for c in table if c.split("_ci_")[0] in agreement([0.0], [0.0])]
     statistic = [c for c in statistic if c not in ("n", "people")]
@@ -333,7 +339,7 @@ def agreement_table(
             table.loc[table.kind.str.startswith("joint"), column] = np.nan
     return table
 
-# %% ../../nbs/pipeline/670_validate.ipynb #ba17eada
+# %% ../../nbs/pipeline/670_validate.ipynb #b68133c1
 @dataclass(frozen=True)
 class Validation:
     "Runs scored against truth"
@@ -352,7 +358,9 @@ class Validation:
 
     def shown(self) -> pd.DataFrame:
         "The columns that a reader looks for first"
-        columns = "kind name unit n people missed invented bias sd loa_low loa_high rmse icc mdc95"
+        columns = (
+            "kind name side unit n people missed invented bias sd loa_low loa_high rmse icc mdc95"
+        )
         return self.table[columns.split()]
 
     def summary(self) -> str:

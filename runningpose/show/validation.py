@@ -15,7 +15,7 @@ import pandas as pd
 
 from .tables import fill_template, format_name, html_table, write_page
 
-# %% ../../nbs/show/589_validation.ipynb #e739a437
+# %% ../../nbs/show/589_validation.ipynb #67d6e082
 HEADINGS = dict(  # column of the table: its heading
     n="Values",
     people="People",
@@ -51,7 +51,8 @@ def validation_row(
     row: Any,  # Of the table, as `itertuples` gives it
 ) -> list[str]:  # Cells
     "Name and unit, then a cell for each heading"
-    cells = [f"<td>{format_name(row.name)}<small>{escape(str(row.unit))}</small></td>"]
+    about = f"{row.unit}, each side" if row.side == "each" else row.unit
+    cells = [f"<td>{format_name(row.name)}<small>{escape(str(about))}</small></td>"]
     for column in HEADINGS:
         text = number(getattr(row, column))
         if column == "loa_low" and text != "–":
@@ -62,7 +63,7 @@ def validation_row(
 
 def write_validation_page(
     path: str | Path,  # File to write, .html
-    table: pd.DataFrame,  # kind, name, unit and the columns of `HEADINGS`
+    table: pd.DataFrame,  # kind, name, side, unit and the columns of `HEADINGS`
     clips: pd.DataFrame,  # clip, person, truth, offset, found_from
     notes: list[str],  # What limits the table
 ) -> Path:  # The file
