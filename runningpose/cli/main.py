@@ -241,8 +241,8 @@ def runningpose_compare(
 def runningpose_validate(
     results: str,  # Folder that runningpose wrote, or a folder of such folders
     truth: Param(
-        "Recording (.c3d, .tsv, .mat, .trc), OpenSim .mot or .npz of a rendered clip, or a folder of"
-        " them, or of BioCV participants",
+        "Recording (.c3d, .tsv, .mat, .trc), OpenSim .mot or .npz of a rendered clip, or a folder"
+        " of them, or of BioCV participants",
         str,
     ) = None,
     out: str = None,  # Folder for the table as CSV, JSON and HTML; only printed when not given

@@ -8,7 +8,7 @@ __all__ = ['NEEDED', 'CLOCK_ANGLES', 'LEAST_OVERLAP_S', 'LEAST_SPREAD_DEG', 'FEW
            'find_clock', 'TrueRun', 'whole_angles', 'in_time_of', 'clip_values', 'agreement_table', 'Validation',
            'validate', 'write_validation']
 
-# %% ../../nbs/pipeline/670_validate.ipynb #9d759e62
+# %% ../../nbs/pipeline/670_validate.ipynb #833c640c
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ from ..gait.events import gait_events
 from ..gait.metrics import gait_metrics
 from ..gait.scoring import curve_pairs, event_pairs, joint_errors
 from ..gait.world import to_world
-from ..inputs import FormatError, MissingFile
+from ..inputs import FormatError, MissingFile, parsing
 from .results import Analysis, without_nan
 from ..poses import load_poses
 from ..show.validation import write_validation_page
 
-# %% ../../nbs/pipeline/670_validate.ipynb #33ea4cf6
+# %% ../../nbs/pipeline/670_validate.ipynb #ba1ab86e
 @dataclass(frozen=True)
 class Run:
     "What is scored of a result"
@@ -77,19 +77,29 @@ def load_run(
             raise MissingFile(
                 f"there is no {file} in {folder}: give a folder that runningpose wrote"
             )
-    angles, events, metrics = (read_table(folder / file) for file in NEEDED[1:])
-    check_table(angles, ["time"], "angles.csv", "runningpose")
-    check_table(events, ["time", "side", "event"], "events.csv", "runningpose")
-    check_table(metrics, ["metric", "side", "value", "unit"], "metrics.csv", "runningpose")
+    angles = _table(folder / "angles.csv", [], ["time"])
+    events = _table(folder / "events.csv", ["side", "event"], ["time"])
+    metrics = _table(folder / "metrics.csv", ["metric", "side", "unit"], ["value"])
+    with parsing(folder / "angles.csv", "table of a result"):
+        angles = angles.set_index("time").apply(pd.to_numeric).astype(float)
     keypoints = folder / "keypoints2d.nc"
     return Run(
         name or folder.name,
         load_poses(folder / "pose3d.nc"),
-        angles.set_index("time").apply(pd.to_numeric),
+        angles,
         events,
         metrics,
         load_poses(keypoints) if keypoints.is_file() else None,
     )
+
+
+def _table(file: Path, texts: list[str], numbers: list[str]) -> pd.DataFrame:
+    "A table of a result; FormatError names the file"
+    with parsing(file, "table of a result"):
+        table = read_table(file)
+        check_table(table, [*texts, *numbers], file.name, "runningpose")
+        table[numbers] = table[numbers].apply(pd.to_numeric).astype(float)
+        return table
 
 
 def run_of(
