@@ -51,7 +51,7 @@ class TruthFiles:
     rendered: Path | None = None  # .npz of a rendered clip
     calibrations: tuple[Path, ...] = ()  # One file per camera
 
-# %% ../../nbs/data/355_truth.ipynb #735d512c
+# %% ../../nbs/data/355_truth.ipynb #1a4abd5e
 RIG = dict(  # our keypoint without its side: the rig's
     ShoulderTop="shoulder",
     Elbow="elbow",
@@ -84,8 +84,15 @@ def rendered_truth(
             frame="world",
             height=float(content["height"]),
             source_file=file.name,
+            **_belt_speed(content),
         )
         return Truth(file.stem, person, pose, None, _rendered_events(content, time), {}, True)
+
+
+def _belt_speed(content: dict[str, np.ndarray]) -> dict[str, float]:
+    "The speed of the belt, m/s; nothing over ground"
+    speed = float(content.get("belt_speed_true", content.get("belt_speed", 0.0)))
+    return dict(speed_given=speed) if speed > 0 else {}
 
 
 def rig_keypoints(
