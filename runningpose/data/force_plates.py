@@ -63,7 +63,7 @@ def _crossing(load: np.ndarray, time: np.ndarray, i: int, threshold: float) -> f
     share = (threshold - load[i]) / (load[i + 1] - load[i])
     return float(time[i] + share * (time[i + 1] - time[i]))
 
-# %% ../../nbs/data/326_force_plates.ipynb #27cdb873
+# %% ../../nbs/data/326_force_plates.ipynb #be9e826a
 def plate_events(
     recording: xr.Dataset,  # With force and centre of pressure, as `read_qtm` gives them, N and m
     pose: xr.Dataset,  # 3D poses of the recording, m, world frame
@@ -98,14 +98,18 @@ def standing_foot(
             feet[side] = track
     if not feet:
         return ""
-    distances = {
-        side: np.nanmedian(np.linalg.norm((track - centre)[:, :2], axis=1))
-        for side, track in feet.items()
-    }
-    nearest = min(distances, key=lambda side: np.nan_to_num(distances[side], nan=np.inf))
+    distances = {side: _median_distance(track, centre) for side, track in feet.items()}
+    nearest = min(distances, key=lambda side: distances[side])
     if distances[nearest] < FARTHEST_M:
         return nearest
     return min(feet, key=lambda side: float(np.nanmean(feet[side][:, 2])))
+
+
+def _median_distance(track: np.ndarray, centre: np.ndarray) -> float:
+    "How far two points are apart, seen from above, m; infinite if one is never known"
+    distance = np.linalg.norm((track - centre)[:, :2], axis=1)
+    distance = distance[np.isfinite(distance)]
+    return float(np.median(distance)) if len(distance) else np.inf
 
 
 def _across_plates(contacts: pd.DataFrame) -> pd.DataFrame:

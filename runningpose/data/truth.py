@@ -51,7 +51,7 @@ class TruthFiles:
     rendered: Path | None = None  # .npz of a rendered clip
     calibrations: tuple[Path, ...] = ()  # One file per camera
 
-# %% ../../nbs/data/355_truth.ipynb #1a4abd5e
+# %% ../../nbs/data/355_truth.ipynb #0655b237
 RIG = dict(  # our keypoint without its side: the rig's
     ShoulderTop="shoulder",
     Elbow="elbow",
@@ -89,7 +89,7 @@ def rendered_truth(
         return Truth(file.stem, person, pose, None, _rendered_events(content, time), {}, True)
 
 
-def _belt_speed(content: dict[str, np.ndarray]) -> dict[str, float]:
+def _belt_speed(content: dict[str, np.ndarray]) -> dict[str, Any]:
     "The speed of the belt, m/s; nothing over ground"
     speed = float(content.get("belt_speed_true", content.get("belt_speed", 0.0)))
     return dict(speed_given=speed) if speed > 0 else {}
