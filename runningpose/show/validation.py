@@ -15,7 +15,7 @@ import pandas as pd
 
 from .tables import fill_template, format_name, html_table, write_page
 
-# %% ../../nbs/show/589_validation.ipynb #67d6e082
+# %% ../../nbs/show/589_validation.ipynb #41f8a50e
 HEADINGS = dict(  # column of the table: its heading
     n="Values",
     people="People",
@@ -82,6 +82,7 @@ def write_validation_page(
         clips=str(len(clips)),
         tables="".join(parts),
         runs=html_table(["Clip", "Person", "Truth", "Clock offset", "Found from"], rows),
-        notes="".join(f"<li>{escape(note)}</li>" for note in notes) or "<li>Nothing known.</li>",
+        notes="".join(f"<li>{escape(note)}</li>" for note in notes)
+        or "<li>Nothing was noted.</li>",
     )
     return write_page(path, page)
