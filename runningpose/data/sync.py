@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SPEED_CUTOFF_HZ', 'MIN_KEYPOINTS', 'SAME_PEAK_S', 'MAX_GAP_S', 'MIN_CORRELATION', 'MIN_MARGIN', 'MAX_MISFIT',
-           'Spectra', 'Correlation', 'masked_correlation', 'explained_variance', 'Sync', 'Track', 'find_sync',
-           'align_tracks', 'Peak']
+           'Spectra', 'Correlation', 'masked_correlation', 'explained_variance', 'Sync', 'Peak', 'Track', 'find_sync',
+           'align_tracks']
 
 # %% ../../nbs/data/330_sync.ipynb #531ba631
 from dataclasses import dataclass
@@ -142,6 +142,12 @@ class Sync:
         )
 
 # %% ../../nbs/data/330_sync.ipynb #b8f5177c
+class Peak(NamedTuple):
+    offset: float  # s
+    correlation: float  # of the velocities
+    margin: float  # of the score, ahead of the next peak
+
+
 class Track(NamedTuple):
     times: np.ndarray  # s, shape (T,)
     points: np.ndarray  # px, or other values; NaN = missing, shape (T, K, 2) or (T, K)
@@ -178,7 +184,7 @@ def align_tracks(
     overlap: float = 0.5,  # Shortest time in which both must be there, s
     absolute: bool = False,  # Their values agree, not only their shapes
     rate: float = 120.0,  # Rate at which they are compared, Hz
-) -> "Peak":  # Seconds to add to the video's times, and how far the next best offset is behind
+) -> Peak:  # Seconds to add to the video's times, and how far the next best offset is behind
     "When one series fits another; ValueError if they cannot be compared"
     start_a, a = recorded.at_rate(rate)
     start_b, b = filmed.at_rate(rate)
@@ -227,12 +233,6 @@ def _scores(
     return shifts, position, velocity
 
 # %% ../../nbs/data/330_sync.ipynb #c0c89347
-class Peak(NamedTuple):
-    offset: float  # s
-    correlation: float  # of the velocities
-    margin: float  # of the score, ahead of the next peak
-
-
 def _best_peak(times: np.ndarray, score: np.ndarray, velocity: np.ndarray) -> Peak:
     "The best peak of the score, refined by the velocities, and how far it is ahead of the next"
     score, velocity = np.nan_to_num(score, nan=-1.0), np.nan_to_num(velocity, nan=-1.0)
