@@ -206,7 +206,7 @@ STARTS = {  # what the lifters began with, by the name that their files keep
     "A1": "a run of 3500 steps from random weights, on the same people",
     "without_welk007": EARLIER,
     "without_hamner2013_s04": EARLIER,
-    "lifter": "the lifter of version 0.1, trained on CMU and three runners",
+    "lifter": "the lifter shipped before, trained on CMU and three runners",
 }
 
 
