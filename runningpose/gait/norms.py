@@ -54,11 +54,11 @@ def studies() -> dict[str, Study]:
 
 
 def covers(
-    speeds: tuple[float, float] | list[float],  # Speeds of a study, m/s, rising
+    speeds: tuple[float, float],  # Slowest and fastest of a study, m/s
     speed: float,  # m/s, NaN if unknown
 ) -> bool:
     "Whether a study says something about a speed"
-    return bool(speeds[0] - SPEED_TOLERANCE <= speed <= speeds[-1] + SPEED_TOLERANCE)
+    return bool(speeds[0] - SPEED_TOLERANCE <= speed <= speeds[1] + SPEED_TOLERANCE)
 
 # %% ../../nbs/gait/489_norms.ipynb #4890a031
 def no_norm_reason(
@@ -96,7 +96,7 @@ def norm_at(
 ) -> Norm:
     "Mean and SD at a speed, in a straight line between the speeds of a study"
     at = values["speed"]
-    if not covers(at, speed):
+    if not covers(studies()[values["study"]].speeds, speed):
         return NO_NORM
     last = len(at) - 1
     below = max(int(np.searchsorted(at, speed, "right")) - 1, 0)
