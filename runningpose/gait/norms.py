@@ -65,6 +65,7 @@ def no_norm_reason(
     gait: str | None,  # Of the clip; None or empty counts as a run
     speed: float,  # m/s, NaN if unknown
     speeds: tuple[float, float],  # Slowest and fastest of the studies, m/s
+    measured: str = "other runners were measured",
 ) -> str:  # A sentence; empty where there are norms
     "Why a clip is not compared with other runners"
     if (gait or "run") != "run":
@@ -74,7 +75,7 @@ def no_norm_reason(
     if not covers(speeds, speed):
         slowest, fastest = speeds
         return (
-            f"No norm at this speed ({speed:.1f} m/s): other runners were measured at "
+            f"No norm at this speed ({speed:.1f} m/s): {measured} at "
             f"{slowest:.1f} to {fastest:.1f} m/s."
         )
     return ""
@@ -162,7 +163,8 @@ def band_caption(
 ) -> str:  # One or two sentences
     "What stands under curves: where their bands come from, or why there are none"
     study = studies()[norms_file()["curves"]["knee_flexion"]["study"]]
-    reason = no_norm_reason(gait, speed, study.speeds)
+    measured = "the knee of other runners was measured"
+    reason = no_norm_reason(gait, speed, study.speeds, measured)
     return reason or (
         f"Grey band of the knee: mean ± 1 and ± 2 SD of {study.describe()}. Joint centres read "
         "several degrees more in mid-stance than these markers. Hip and ankle are measured "
