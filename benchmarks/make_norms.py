@@ -164,14 +164,14 @@ def published(name):
 @call_parse
 def main():
     curves, knee = knee_norms()
-    measured = stride_norms() | contact_norms() | knee
-    values = {
-        name: [norm, published(name)] if name in PUBLISHED else [norm]
-        for name, norm in measured.items()
-    }
+    values = stride_norms() | contact_norms() | knee
     content = dict(
-        made_by="benchmarks/make_norms.py", studies=STUDIES, curves=curves, values=values
+        made_by="benchmarks/make_norms.py",
+        studies=STUDIES,
+        curves=curves,
+        values=values,
+        published={name: published(name) for name in PUBLISHED},
     )
     path = REPO / "runningpose" / "gait" / "norms.json"
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    print(pd.DataFrame(measured).T.to_string())
+    print(pd.DataFrame(values).T.to_string())

@@ -111,14 +111,14 @@ def norm_of(
     metric: str,  # Name in the catalogue
     speed: float,  # m/s, NaN if unknown
 ) -> Norm:  # `NO_NORM` if nobody measured it at this speed
-    "What runners do at a speed, by the study with the most people"
-    found = [norm_at(values, speed) for values in norms_file()["values"].get(metric, [])]
-    return max(found, key=lambda norm: norm.n, default=NO_NORM)
+    "What runners do at a speed"
+    values = norms_file()["values"].get(metric)
+    return NO_NORM if values is None else norm_at(values, speed)
 
 # %% ../../nbs/gait/489_norms.ipynb #4890a017
-def norm_table() -> pd.DataFrame:  # metric, speed (m/s), mean, sd, n, sex, source
+def norm_table() -> pd.DataFrame:  # metric, speed (m/s), mean, sd, n, sex, used, source
     "Every value of the file with its source"
-    known = studies()
+    known, content = studies(), norms_file()
     rows = [
         dict(
             metric=metric,
@@ -127,10 +127,11 @@ def norm_table() -> pd.DataFrame:  # metric, speed (m/s), mean, sd, n, sex, sour
             sd=sd,
             n=n,
             sex=known[values["study"]].sex,
+            used=kind == "values",
             source=known[values["study"]].source,
         )
-        for metric, entries in norms_file()["values"].items()
-        for values in entries
+        for kind in ("values", "published")
+        for metric, values in content[kind].items()
         for speed, mean, sd, n in zip(
             *(values[key] for key in ("speed", "mean", "sd", "n")), strict=True
         )
