@@ -47,7 +47,7 @@ setup(
         f"{lib}.checkpoint": "checkpoint"
     },  # the shipped lifter lies at the top of the repository
     package_data={
-        "": ["*.json", "*.html", "*.toml", "*.safetensors", "marker_sets/*.toml"],
+        "": ["*.json", "*.csv", "*.html", "*.toml", "*.safetensors", "marker_sets/*.toml"],
         f"{lib}.checkpoint": ["*.md"],
     },
     zip_safe=False,

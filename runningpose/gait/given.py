@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .confidence import conditions_of, view_factor
+from .confidence import conditions_of
 from .events import unseen_spans
-from .reasons import unmet_need, view_reason
+from .reasons import curve_reason, unmet_need
 from .segments import pieces
 from ..skeleton import side_of
 
@@ -87,8 +87,9 @@ def view_gaps(
     conditions = conditions_of(part, 1.0)
     start, end = (float(t) for t in part.time.values[[0, -1]])
     for column in columns:
-        needs = ANGLE_NEEDS.get(angle_of(column), frozenset())
-        reason = unmet_need(needs, conditions) or view_reason(needs, view_factor(needs, conditions))
+        angle, side = angle_of(column), side_of(column).replace("centre", "both")
+        needs = ANGLE_NEEDS.get(angle, frozenset())
+        reason = unmet_need(needs, conditions) or curve_reason(angle, side, needs, conditions)
         if reason:
             yield AngleGap(column, start, end, reason)
 

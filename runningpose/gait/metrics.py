@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRIC_COLUMNS', 'MAX_ODD_SHARE', 'BAND_SPEEDS', 'MAX_SPEED_DIFFERENCE', 'MAX_CADENCE_DIFFERENCE', 'MetricRow',
-           'Scene', 'reasons_of', 'mean_of_sides', 'metric_row', 'segment_table', 'scene_of', 'given_segments',
-           'given_speed', 'with_norms', 'gait_metrics', 'not_given']
+           'Scene', 'widening_of', 'mean_of_sides', 'withheld_row', 'metric_row', 'segment_table', 'scene_of',
+           'given_segments', 'given_speed', 'with_norms', 'leg_differences', 'gait_metrics', 'not_given']
 
 # %% ../../nbs/gait/495_metrics.ipynb #536274ea
 from dataclasses import replace
@@ -18,20 +18,18 @@ import xarray as xr
 from .angles import joint_angles
 from .catalogue import CATALOGUE, Metric, step_measures
 from runningpose.gait.confidence import (
-    MIN_CONFIDENCE,
     Conditions,
     conditions_of,
     odd_steps,
-    penalties,
     scatter_factor,
 )
 from .events import gait_events
+from .intervals import Difference, leg_difference, metric_interval
 from .norms import norm_of, value_source
 from runningpose.gait.reasons import (
     MOSTLY_ODD,
     impossible_reason,
-    low_confidence_reason,
-    view_reason,
+    useless_reason,
     why_not,
 )
 from .steps import stretches_of
@@ -41,10 +39,13 @@ class MetricRow(NamedTuple):
     metric: str
     side: str  # 'both', 'left' or 'right'
     value: float  # Mean over the steps; NaN where it is not given
+    low: float  # Of the 90 % interval; NaN where the errors are not known
+    high: float
     unit: str
     sd: float  # Between steps
     n: int  # Steps
-    confidence: float  # 0..1
+    confidence: float  # Probability that the error is within the metric's tolerance, 0..1
+    repeat_sd: float  # SD of the value between clips of the same runner, as errors make it
     norm_low: float  # Mean less one SD of other runners; NaN without a norm
     norm_high: float
     reason: str  # Why there is no value; empty where there is one
@@ -81,18 +82,23 @@ class Scene(NamedTuple):
         return (self.gait or "run") == "run"
 
 
-def reasons_of(
+def widening_of(
     metric: Metric,
     values: pd.Series,  # Of the steps, without NaN
     conditions: Conditions,
     in_band_speed: bool,  # Whether the catalogue's band applies
-) -> dict[str, float]:  # Name of the factor to its value, 0..1
-    "All factors of a metric's confidence"
-    factors = penalties(metric.name, len(values), conditions)
-    factors["scatter"] = scatter_factor(values, metric.unit)
+) -> dict[str, float]:  # Cause to factor
+    "Factors on the width of an interval for what no recording shows: judgement, no measurement"
+    factors = {
+        "coverage": max(conditions.coverage, 0.05) ** -0.5,
+        "guessed points": max(1 - conditions.guessed, 0.05) ** -0.5,
+        "scatter": 1 / scatter_factor(values, metric.unit),
+    }
+    if "steady camera" in metric.needs and conditions.camera_motion != "static":
+        factors["camera motion"] = 2.0 if conditions.camera_motion == "shaking" else 1.1
     low, high = metric.band
     if in_band_speed and not low <= values.mean() <= high:
-        factors["outside of what adults do"] = 0.5
+        factors["outside of what adults do"] = 2.0
     return factors
 
 
@@ -105,35 +111,58 @@ def mean_of_sides(
     return float(np.mean(values))
 
 # %% ../../nbs/gait/495_metrics.ipynb #3e750002
+def withheld_row(
+    metric: Metric,
+    side: str,
+    reason: str,  # A sentence
+) -> MetricRow:
+    "A row without a value"
+    nan = np.nan
+    before, after = (nan, nan, nan), (nan, 0, 0.0, nan, nan, nan)
+    return MetricRow(metric.name, side, *before, metric.unit, *after, reason)
+
+
 def metric_row(
     metric: Metric,
     side: str,
     scene: Scene,
-) -> tuple[MetricRow, dict[str, float]]:  # The row, and the factors of its confidence
+    give_all: bool = False,  # Also values that are too uncertain to be of use
+) -> tuple[MetricRow, dict[str, float]]:  # The row, and what widens its interval
     "One row of the table; without a value where a reason speaks against it"
     steps = scene.steps if side == "both" else scene.steps[scene.steps.side == side]
     kept = steps[~scene.odd[steps.index]]
-    low = high = np.nan  # `with_norms` adds them when the speed is known
-    reason = why_not(metric, side, steps, kept, scene.conditions, scene.gait)
+    conditions = scene.conditions
+    reason = why_not(metric, side, steps, kept, conditions, scene.gait)
     if not reason and scene.is_doubtful and metric.unit != "deg":
         reason = MOSTLY_ODD
     if reason:
-        nothing = np.nan, metric.unit, np.nan, 0, 0.0
-        return MetricRow(metric.name, side, *nothing, low, high, reason), {}
+        return withheld_row(metric, side, reason), {}
     kept = kept[kept[metric.name].notna()]
-    values = kept[metric.name]
-    factors = reasons_of(metric, values, scene.conditions, scene.has_bands)
-    confidence = float(np.prod(list(factors.values())))
+    values, n = kept[metric.name], len(kept)
     value = mean_of_sides(metric, kept)
+    widening = widening_of(metric, values, conditions, scene.has_bands)
+    interval = metric_interval(metric, side, value, n, conditions, widening)
     reason = impossible_reason(metric, value, scene.gait)
-    reason = reason or view_reason(metric.needs, factors.get("view", 1.0))
-    if not reason and confidence < MIN_CONFIDENCE:
-        reason = low_confidence_reason(metric.needs, factors)
-    sd = values.std() if len(values) > 1 else np.nan
-    if reason:
-        value = sd = np.nan
-    numbers = value, metric.unit, sd, len(values), confidence
-    return MetricRow(metric.name, side, *numbers, low, high, reason), factors
+    if not reason and not interval.useful and not give_all:
+        reason = useless_reason(metric.needs, interval.costs)
+    sd = values.std() if n > 1 else np.nan
+    row = MetricRow(
+        metric.name,
+        side,
+        value,
+        interval.low,
+        interval.high,
+        metric.unit,
+        sd,
+        n,
+        interval.confidence,
+        interval.repeat_sd,
+        np.nan,  # `with_norms` adds them when the speed is known
+        np.nan,
+        reason,
+    )
+    nothing = dict.fromkeys(("value", "low", "high", "sd", "repeat_sd"), np.nan)
+    return row._replace(**nothing) if reason else row, interval.costs
 
 # %% ../../nbs/gait/495_metrics.ipynb #3e750004
 MAX_SPEED_DIFFERENCE, MAX_CADENCE_DIFFERENCE = 0.15, 0.08  # shares, between segments that agree
@@ -145,7 +174,7 @@ def segment_table(
     steps: pd.DataFrame,  # Table of `step_measures`
 ) -> (
     pd.DataFrame
-):  # segment, start, end (s), gait, contacts, speed (m/s), cadence (steps/min), used
+):  # segment, start, end (s), gait, contacts, speed (m/s), cadence (steps/min), near_side, used
     "What each segment is, and which ones the metrics are taken from"
     rows = []
     for number, part in enumerate(stretches_of(pose3d, events), start=1):
@@ -160,6 +189,7 @@ def segment_table(
                 contacts=len(own),
                 speed=own.speed.median(),
                 cadence=cadence,
+                near_side=part.pose3d.attrs.get("near_side"),
             )
         )
     table = pd.DataFrame(rows)
@@ -183,6 +213,8 @@ def scene_of(
     steps = steps[steps.segment.isin(used.segment)]
     confidence = float(events.confidence.mean()) if len(events) else 0.0
     conditions = conditions_of(part.pose3d, confidence)
+    if used.near_side.nunique(dropna=False) > 1:  # there and back: each leg was the nearer one
+        conditions = replace(conditions, near_side=None)
     flight = steps.flight_time.dropna()
     flies = not len(flight) or bool((flight > 0).any())
     gait = segments.gait[main]
@@ -225,10 +257,26 @@ def with_norms(
     return metrics.assign(norm_low=low, norm_high=high)
 
 
+def leg_differences(
+    metrics: pd.DataFrame,  # Table of `gait_metrics`
+    conditions: Conditions,
+) -> dict[str, Difference]:  # By metric; those whose error is known
+    "What the differences between both legs are worth"
+    sides = metrics[metrics.side != "both"].pivot(index="metric", columns="side")
+    found = {}
+    for name in sides.index:
+        n = int(sides.n.loc[name].min())
+        left, right = (float(sides.value[side].get(name, np.nan)) for side in ("left", "right"))
+        if difference := leg_difference(CATALOGUE[name], left, right, n, conditions):
+            found[name] = difference
+    return found
+
+
 def gait_metrics(
     pose3d: xr.Dataset,  # 3D poses, world frame (or camera frame of a level camera), m
     events: pd.DataFrame | None = None,  # Table of `gait_events`; found here when not given
     angles: pd.DataFrame | None = None,  # Table of `joint_angles`; found here when not given
+    give_all: bool = False,  # Also values that are too uncertain to be of use
 ) -> (
     pd.DataFrame
 ):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, norm_source
@@ -241,7 +289,7 @@ def gait_metrics(
     rows, reasons = [], {}
     for metric in CATALOGUE.values():
         for side in metric.sides:
-            row, factors = metric_row(metric, side, scene)
+            row, factors = metric_row(metric, side, scene, give_all)
             rows.append(row)
             reasons[f"{metric.name} {side}"] = {k: round(f, 3) for k, f in factors.items() if f < 1}
     table = with_norms(pd.DataFrame(rows, columns=METRIC_COLUMNS), scene.gait)
@@ -253,6 +301,8 @@ def gait_metrics(
         clip_s=[float(t) for t in pose3d.time.values[[0, -1]]],
         norm_source=value_source(list(CATALOGUE), scene.gait, given_speed(table)),
         odd_steps=int(scene.odd.sum()),
+        near_side=scene.conditions.near_side,
+        differences={k: d._asdict() for k, d in leg_differences(table, scene.conditions).items()},
     )
     return table
 

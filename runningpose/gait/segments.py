@@ -220,6 +220,7 @@ class Segment(NamedTuple):
     backward: bool = False  # Whether she moves backward
     view_deg: float | None = None  # From where it was seen, as `to_world` tells it
     view_sd_deg: float | None = None  # How far that differs between its strides
+    near_side: str | None = None  # Side of the runner that is nearer to the camera
 
 
 def segments_of(
@@ -235,6 +236,7 @@ def segments_of(
         treadmill=bool(attrs.get("treadmill", False)),
         backward=bool(attrs.get("backward", False)),
         view_deg=attrs.get("view_deg"),
+        near_side=attrs.get("near_side"),
     )
     return here or [whole]
 
@@ -259,10 +261,9 @@ def piece_of(
     part = pose3d.isel(time=(time >= segment.start - 1e-6) & (time <= segment.end + 1e-6))
     position, confidence = pose_arrays(part)
     own: dict[str, Any] = dict(treadmill=segment.treadmill, backward=segment.backward)
-    if segment.view_deg is not None:
-        own["view_deg"] = segment.view_deg
-    if segment.view_sd_deg is not None:
-        own["view_sd_deg"] = segment.view_sd_deg
+    for name in ("view_deg", "view_sd_deg", "near_side"):
+        if (known := getattr(segment, name)) is not None:
+            own[name] = known
     if incline := pose3d.attrs.get("incline_deg"):
         own["incline_deg"] = incline * float(np.cos(np.radians(segment.heading_deg)))
     turned = turned_back(position.astype(float), segment.heading_deg)

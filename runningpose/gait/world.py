@@ -284,7 +284,8 @@ def viewpoint(
     if spread > MAX_VIEW_SD_DEG or not legs_seen(pose3d):
         return dict(view_unknown=True)
     view = np.degrees(np.arccos(min(1.0, abs(flat @ forward) / distance)))
-    found = dict(view_deg=round(float(view), 1))
+    left_of_sight = np.cross(up, forward) @ flat < 0  # the camera stands to the runner's left
+    found = dict(view_deg=round(float(view), 1), near_side="left" if left_of_sight else "right")
     return found if np.isnan(spread) else found | dict(view_sd_deg=round(spread, 1))
 
 
