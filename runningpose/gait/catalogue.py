@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['BOTH', 'LEFT_RIGHT', 'ALL_SIDES', 'NEEDS', 'ANY', 'CATALOGUE', 'MIN_OSCILLATION_FRAMES', 'MORIN', 'SPRING_MASS',
-           'Metric', 'metric', 'cadence', 'stride_time', 'step_time', 'contact_time', 'flight_time', 'swing_time',
-           'duty_factor', 'vertical_oscillation', 'speed', 'step_length', 'stride_length', 'trunk_lean', 'Stiffness',
-           'morin_stiffness', 'step_stiffness', 'vertical_stiffness', 'leg_stiffness', 'knee_flexion_strike',
-           'knee_flexion_stance', 'knee_flexion_swing', 'foot_strike_angle', 'shank_angle_strike',
-           'hip_extension_toe_off', 'pelvic_drop', 'arm_swing', 'overstride', 'strike_type', 'stretch_measures',
-           'step_measures', 'catalogue_table']
+           'LATE_STANCE', 'Metric', 'metric', 'cadence', 'stride_time', 'step_time', 'contact_time', 'flight_time',
+           'swing_time', 'duty_factor', 'vertical_oscillation', 'speed', 'step_length', 'stride_length', 'trunk_lean',
+           'Stiffness', 'morin_stiffness', 'step_stiffness', 'vertical_stiffness', 'leg_stiffness',
+           'knee_flexion_strike', 'knee_flexion_stance', 'knee_flexion_swing', 'foot_strike_angle',
+           'shank_angle_strike', 'hip_extension_toe_off', 'pelvic_drop', 'arm_swing', 'overstride', 'strike_type',
+           'stretch_measures', 'step_measures', 'catalogue_table']
 
 # %% ../../nbs/gait/490_catalogue.ipynb #65617967
 from collections.abc import Callable
@@ -266,6 +266,9 @@ def leg_stiffness(step: Step) -> float:
     return step_stiffness(step).leg
 
 # %% ../../nbs/gait/490_catalogue.ipynb #044f40fe
+LATE_STANCE = 0.4  # share of the contact from which on the knee straightens, walking or running
+
+
 @metric("deg", needs=("sagittal view",), possible=(-25, 150), per_step=True)
 def knee_flexion_strike(step: Step) -> float:
     "knee when the foot lands"
@@ -274,8 +277,10 @@ def knee_flexion_strike(step: Step) -> float:
 
 @metric("deg", needs=("sagittal view",), band=(30, 55), possible=(-20, 160), per_step=True)
 def knee_flexion_stance(step: Step) -> float:
-    "largest bend of the knee while the foot is down"
-    return step.peak(step.angle("knee_flexion"), step.strike, step.toe_off)
+    "largest bend of the knee in contact, before it is straightest late in contact"
+    knee, contact = step.angle("knee_flexion"), step.contact_time
+    late = step.strike + LATE_STANCE * contact
+    return step.peak(knee, step.strike, step.time_of_peak(-knee, late, step.toe_off))
 
 
 @metric("deg", needs=("sagittal view",), band=(65, 130), possible=(0, 170))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MIN_CONFIDENCE', 'FULL_TIMING_FPS', 'OBLIQUE_SINE', 'MAX_ANGLE_SD_DEG', 'MAX_VARIATION', 'MIN_COMPARED_STEPS',
            'SHORTEST_RUNNING_STRIDE_S', 'STEP_TIMES', 'Conditions', 'is_assumed', 'level_factor', 'conditions_of',
-           'view_factor', 'penalties', 'scatter_factor', 'odd_steps']
+           'view_factor', 'penalties', 'scatter_factor', 'impossible_steps', 'odd_steps']
 
 # %% ../../nbs/gait/493_confidence.ipynb #af9aa64c
 from dataclasses import dataclass
@@ -143,6 +143,20 @@ SHORTEST_RUNNING_STRIDE_S = 2 * SPRINT_STEP_S / 1.05  # s; what is faster by 5 %
 STEP_TIMES = ("stride_time", "step_time", "contact_time", "flight_time", "swing_time")
 
 
+def impossible_steps(
+    steps: pd.DataFrame,  # Table of `step_measures`
+    gait: str | None = None,  # What `gait_events` calls it
+) -> pd.Series:  # True for what cannot be a step
+    "Steps whose times no body can have, or not in this gait"
+    impossible = pd.Series(False, steps.index)
+    for name in STEP_TIMES:
+        low, high = CATALOGUE[name].possible
+        impossible |= (steps[name] < low) | (steps[name] > high)
+    if gait in ("run", "walk"):
+        impossible |= steps.stride_time < SHORTEST_RUNNING_STRIDE_S
+    return impossible
+
+
 def odd_steps(
     steps: pd.DataFrame,  # Table of `step_measures`
     gait: str | None = None,  # What `gait_events` calls it
@@ -156,10 +170,5 @@ def odd_steps(
         usual = side.transform("median").where(~few, steps[name].median())
         return ((steps[name] / usual - 1).abs() > share) & (~few | (spread > share))
 
-    odd = deviates("step_time", 0.2) | deviates("contact_time", 0.3)
-    for name in STEP_TIMES:
-        low, high = CATALOGUE[name].possible
-        odd |= (steps[name] < low) | (steps[name] > high)
-    if gait in ("run", "walk"):
-        odd |= steps.stride_time < SHORTEST_RUNNING_STRIDE_S
-    return odd
+    unlike = deviates("step_time", 0.2) | deviates("contact_time", 0.3)
+    return unlike | impossible_steps(steps, gait)

@@ -21,6 +21,7 @@ from runningpose.gait.confidence import (
     MIN_CONFIDENCE,
     Conditions,
     conditions_of,
+    impossible_steps,
     odd_steps,
     penalties,
     scatter_factor,
@@ -42,8 +43,8 @@ class MetricRow(NamedTuple):
     side: str  # 'both', 'left' or 'right'
     value: float  # Mean over the steps; NaN where it is not given
     unit: str
-    sd: float  # Between steps
-    n: int  # Steps
+    sd: float  # Between all steps that were measured, also those that the mean leaves out
+    n: int  # Steps of the mean
     confidence: float  # 0..1
     norm_low: float  # Mean less one SD of other runners; NaN without a norm
     norm_high: float
@@ -122,6 +123,7 @@ def metric_row(
         return MetricRow(metric.name, side, *nothing, low, high, reason), {}
     kept = kept[kept[metric.name].notna()]
     values = kept[metric.name]
+    measured = steps[metric.name][~impossible_steps(steps, scene.gait)].dropna()
     factors = reasons_of(metric, values, scene.conditions, scene.has_bands)
     confidence = float(np.prod(list(factors.values())))
     value = mean_of_sides(metric, kept)
@@ -129,7 +131,7 @@ def metric_row(
     reason = reason or view_reason(metric.needs, factors.get("view", 1.0))
     if not reason and confidence < MIN_CONFIDENCE:
         reason = low_confidence_reason(metric.needs, factors)
-    sd = values.std() if len(values) > 1 else np.nan
+    sd = measured.std() if len(measured) > 1 else np.nan
     if reason:
         value = sd = np.nan
     numbers = value, metric.unit, sd, len(values), confidence
