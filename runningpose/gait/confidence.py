@@ -40,6 +40,7 @@ class Conditions:
     flight: bool = True  # Whether neither foot is on the ground at times
     incline_deg: float = 0.0  # Slope of the ground, degrees
     view_known: bool = True  # Whether it could be told from where the camera sees the run
+    weighed: bool = False  # Whether the runner's mass is known
 
 
 def is_assumed(pose3d: xr.Dataset, attribute: str) -> bool:
@@ -77,6 +78,7 @@ def conditions_of(
         foot_points=has_foot_points(pose3d),
         incline_deg=float(attrs.get("incline_deg", 0.0)),
         view_known=not attrs.get("view_unknown", False),
+        weighed=bool(attrs.get("mass")),
     )
 
 # %% ../../nbs/gait/493_confidence.ipynb #52989d81

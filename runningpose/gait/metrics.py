@@ -63,6 +63,7 @@ class Scene(NamedTuple):
     odd: pd.Series  # True for a step that is left out of the means
     conditions: Conditions
     gait: str | None
+    impossible: pd.Series | None = None  # True for what cannot be a step; of the same steps
 
     @property
     def speed(self) -> float:  # m/s, NaN without a step
@@ -112,7 +113,9 @@ def metric_row(
     scene: Scene,
 ) -> tuple[MetricRow, dict[str, float]]:  # The row, and the factors of its confidence
     "One row of the table; without a value where a reason speaks against it"
-    steps = scene.steps if side == "both" else scene.steps[scene.steps.side == side]
+    read = list(dict.fromkeys(("side", "contact_time", "stride_time", metric.name)))
+    steps = scene.steps[read]
+    steps = steps if side == "both" else steps[steps.side == side]
     kept = steps[~scene.odd[steps.index]]
     low = high = np.nan  # `with_norms` adds them when the speed is known
     reason = why_not(metric, side, steps, kept, scene.conditions, scene.gait)
@@ -123,7 +126,9 @@ def metric_row(
         return MetricRow(metric.name, side, *nothing, low, high, reason), {}
     kept = kept[kept[metric.name].notna()]
     values = kept[metric.name]
-    measured = steps[metric.name][~impossible_steps(steps, scene.gait)].dropna()
+    measured = steps[metric.name]
+    if scene.impossible is not None:
+        measured = measured[~scene.impossible[steps.index]]
     factors = reasons_of(metric, values, scene.conditions, scene.has_bands)
     confidence = float(np.prod(list(factors.values())))
     value = mean_of_sides(metric, kept)
@@ -131,7 +136,7 @@ def metric_row(
     reason = reason or view_reason(metric.needs, factors.get("view", 1.0))
     if not reason and confidence < MIN_CONFIDENCE:
         reason = low_confidence_reason(metric.needs, factors)
-    sd = measured.std() if len(measured) > 1 else np.nan
+    sd = measured.std()  # NaN of one step
     if reason:
         value = sd = np.nan
     numbers = value, metric.unit, sd, len(values), confidence
@@ -188,7 +193,8 @@ def scene_of(
     flight = steps.flight_time.dropna()
     flies = not len(flight) or bool((flight > 0).any())
     gait = segments.gait[main]
-    return Scene(steps, odd_steps(steps, gait), replace(conditions, flight=flies), gait)
+    conditions = replace(conditions, flight=flies)
+    return Scene(steps, odd_steps(steps, gait), conditions, gait, impossible_steps(steps, gait))
 
 
 def given_segments(
@@ -231,13 +237,15 @@ def gait_metrics(
     pose3d: xr.Dataset,  # 3D poses, world frame (or camera frame of a level camera), m
     events: pd.DataFrame | None = None,  # Table of `gait_events`; found here when not given
     angles: pd.DataFrame | None = None,  # Table of `joint_angles`; found here when not given
+    steps: pd.DataFrame | None = None,  # Table of `step_measures`; found here when not given
 ) -> (
     pd.DataFrame
 ):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, norm_source
     "Running metrics with unit, spread, number of steps and confidence, or why they are not given"
     events = gait_events(pose3d) if events is None else events
-    angles = joint_angles(pose3d) if angles is None else angles
-    steps = step_measures(pose3d, events, angles)
+    if steps is None:
+        angles = joint_angles(pose3d) if angles is None else angles
+        steps = step_measures(pose3d, events, angles)
     segments = segment_table(pose3d, events, steps)
     scene = scene_of(pose3d, events, steps, segments)
     rows, reasons = [], {}

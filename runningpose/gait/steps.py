@@ -268,6 +268,11 @@ class GaitClip:
     def centre_of_mass(self) -> np.ndarray:  # m, shape (T, 3)
         return centre_of_mass(self.pose3d)
 
+    @cached_property
+    def height_of_mass(self) -> np.ndarray:  # m, shape (T,)
+        "Height of the centre of mass"
+        return self.centre_of_mass @ up_axis(self.pose3d)
+
     def once(
         self,
         name: str,  # Name of the signal
