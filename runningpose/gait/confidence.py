@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_ANGLE_SD_DEG', 'MAX_VARIATION', 'MIN_COMPARED_STEPS', 'SHORTEST_RUNNING_STRIDE_S', 'STEP_TIMES', 'Conditions',
-           'is_assumed', 'conditions_of', 'scatter_factor', 'odd_steps']
+           'is_assumed', 'conditions_of', 'scatter_factor', 'impossible_steps', 'odd_steps']
 
 # %% ../../nbs/gait/493_confidence.ipynb #af9aa64c
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ class Conditions:
     flight: bool = True  # Whether neither foot is on the ground at times
     incline_deg: float = 0.0  # Slope of the ground, degrees
     view_known: bool = True  # Whether it could be told from where the camera sees the run
+    weighed: bool = False  # Whether the runner's mass is known
     near_side: str | None = None  # The runner's side that is nearer to the camera
     lifted: bool = False  # Whether the poses come from one camera
 
@@ -70,6 +71,7 @@ def conditions_of(
         view_known=not attrs.get("view_unknown", False),
         near_side=attrs.get("near_side"),
         lifted="checkpoint" in attrs,
+        weighed=bool(attrs.get("mass")),
     )
 
 # %% ../../nbs/gait/493_confidence.ipynb #a99c3474
@@ -95,6 +97,20 @@ SHORTEST_RUNNING_STRIDE_S = 2 * SPRINT_STEP_S / 1.05  # s; what is faster by 5 %
 STEP_TIMES = ("stride_time", "step_time", "contact_time", "flight_time", "swing_time")
 
 
+def impossible_steps(
+    steps: pd.DataFrame,  # Table of `step_measures`
+    gait: str | None = None,  # What `gait_events` calls it
+) -> pd.Series:  # True for what cannot be a step
+    "Steps whose times no body can have, or not in this gait"
+    impossible = pd.Series(False, steps.index)
+    for name in STEP_TIMES:
+        low, high = CATALOGUE[name].possible
+        impossible |= (steps[name] < low) | (steps[name] > high)
+    if gait in ("run", "walk"):
+        impossible |= steps.stride_time < SHORTEST_RUNNING_STRIDE_S
+    return impossible
+
+
 def odd_steps(
     steps: pd.DataFrame,  # Table of `step_measures`
     gait: str | None = None,  # What `gait_events` calls it
@@ -108,10 +124,5 @@ def odd_steps(
         usual = side.transform("median").where(~few, steps[name].median())
         return ((steps[name] / usual - 1).abs() > share) & (~few | (spread > share))
 
-    odd = deviates("step_time", 0.2) | deviates("contact_time", 0.3)
-    for name in STEP_TIMES:
-        low, high = CATALOGUE[name].possible
-        odd |= (steps[name] < low) | (steps[name] > high)
-    if gait in ("run", "walk"):
-        odd |= steps.stride_time < SHORTEST_RUNNING_STRIDE_S
-    return odd
+    unlike = deviates("step_time", 0.2) | deviates("contact_time", 0.3)
+    return unlike | impossible_steps(steps, gait)

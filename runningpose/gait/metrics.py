@@ -20,6 +20,7 @@ from .catalogue import CATALOGUE, Metric, step_measures
 from runningpose.gait.confidence import (
     Conditions,
     conditions_of,
+    impossible_steps,
     odd_steps,
     scatter_factor,
 )
@@ -42,8 +43,8 @@ class MetricRow(NamedTuple):
     low: float  # Of the 90 % interval; NaN where the errors are not known
     high: float
     unit: str
-    sd: float  # Between steps
-    n: int  # Steps
+    sd: float  # Between all steps that were measured, also those that the mean leaves out
+    n: int  # Steps of the mean
     confidence: float  # Probability that the error is within the metric's tolerance, 0..1
     repeat_sd: float  # SD of the value between clips of the same runner, as errors make it
     norm_low: float  # Mean less one SD of other runners; NaN without a norm
@@ -63,6 +64,7 @@ class Scene(NamedTuple):
     odd: pd.Series  # True for a step that is left out of the means
     conditions: Conditions
     gait: str | None
+    impossible: pd.Series | None = None  # True for what cannot be a step; of the same steps
 
     @property
     def speed(self) -> float:  # m/s, NaN without a step
@@ -129,7 +131,9 @@ def metric_row(
     give_all: bool = False,  # Also values that are too uncertain to be of use
 ) -> tuple[MetricRow, dict[str, float]]:  # The row, and what widens its interval
     "One row of the table; without a value where a reason speaks against it"
-    steps = scene.steps if side == "both" else scene.steps[scene.steps.side == side]
+    read = list(dict.fromkeys(("side", "contact_time", "stride_time", metric.name)))
+    steps = scene.steps[read]
+    steps = steps if side == "both" else steps[steps.side == side]
     kept = steps[~scene.odd[steps.index]]
     conditions = scene.conditions
     reason = why_not(metric, side, steps, kept, conditions, scene.gait)
@@ -139,13 +143,16 @@ def metric_row(
         return withheld_row(metric, side, reason), {}
     kept = kept[kept[metric.name].notna()]
     values, n = kept[metric.name], len(kept)
+    measured = steps[metric.name]
+    if scene.impossible is not None:
+        measured = measured[~scene.impossible[steps.index]]
     value = mean_of_sides(metric, kept)
     widening = widening_of(metric, values, conditions, scene.has_bands)
     interval = metric_interval(metric, side, value, n, conditions, widening)
     reason = impossible_reason(metric, value, scene.gait)
     if not reason and not interval.useful and not give_all:
         reason = useless_reason(metric.needs, interval.costs)
-    sd = values.std() if n > 1 else np.nan
+    sd = measured.std() if measured.notna().sum() > 1 else np.nan
     row = MetricRow(
         metric.name,
         side,
@@ -218,7 +225,8 @@ def scene_of(
     flight = steps.flight_time.dropna()
     flies = not len(flight) or bool((flight > 0).any())
     gait = segments.gait[main]
-    return Scene(steps, odd_steps(steps, gait), replace(conditions, flight=flies), gait)
+    conditions = replace(conditions, flight=flies)
+    return Scene(steps, odd_steps(steps, gait), conditions, gait, impossible_steps(steps, gait))
 
 
 def given_segments(
@@ -276,14 +284,16 @@ def gait_metrics(
     pose3d: xr.Dataset,  # 3D poses, world frame (or camera frame of a level camera), m
     events: pd.DataFrame | None = None,  # Table of `gait_events`; found here when not given
     angles: pd.DataFrame | None = None,  # Table of `joint_angles`; found here when not given
+    steps: pd.DataFrame | None = None,  # Table of `step_measures`; found here when not given
     give_all: bool = False,  # Also values that are too uncertain to be of use
 ) -> (
     pd.DataFrame
 ):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, norm_source
     "Running metrics with unit, spread, number of steps and confidence, or why they are not given"
     events = gait_events(pose3d) if events is None else events
-    angles = joint_angles(pose3d) if angles is None else angles
-    steps = step_measures(pose3d, events, angles)
+    if steps is None:
+        angles = joint_angles(pose3d) if angles is None else angles
+        steps = step_measures(pose3d, events, angles)
     segments = segment_table(pose3d, events, steps)
     scene = scene_of(pose3d, events, steps, segments)
     rows, reasons = [], {}

@@ -9,8 +9,8 @@ __all__ = ['FACTOR_SENTENCES', 'GAIT_SENTENCES', 'MOSTLY_ODD', 'NOTABLE_SHARE', 
 # %% ../../nbs/gait/494_reasons.ipynb #0ea50004
 import pandas as pd
 
-from .catalogue import Metric
 from .confidence import SHORTEST_RUNNING_STRIDE_S, Conditions
+from .declaration import Metric
 from .intervals import curve_error, is_shown_elsewhere
 
 # %% ../../nbs/gait/494_reasons.ipynb #0ea50006
@@ -85,6 +85,8 @@ def unmet_need(
         return "There are no foot points in these keypoints."
     if "flight" in needs and not conditions.flight:
         return "There is no flight phase, so the spring-mass model does not hold."
+    if "mass" in needs and not conditions.weighed:
+        return "The runner's mass is not known (--mass gives it)."
     if "level ground" in needs and conditions.incline_deg:
         return "The spring-mass model does not hold on a slope."
     return ""

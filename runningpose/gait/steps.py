@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTACT_COLUMNS', 'MAX_STRIDE', 'MAX_DISTANCE', 'LONGEST_STRIDE_S', 'STANCE_SPEED_QUANTILE', 'LEG_PER_STATURE',
-           'ContactRow', 'event_times', 'UnseenSpans', 'contacts_of', 'step_table', 'GaitStretch', 'stretches_of',
-           'contact_speeds', 'speeds_of', 'GaitClip', 'Step']
+           'MIN_RANGE_FRAMES', 'ContactRow', 'event_times', 'UnseenSpans', 'contacts_of', 'step_table', 'GaitStretch',
+           'stretches_of', 'contact_speeds', 'speeds_of', 'GaitClip', 'parabola_offset', 'Step']
 
 # %% ../../nbs/gait/488_steps.ipynb #031c3abf
 from collections.abc import Callable
@@ -19,11 +19,13 @@ import pandas as pd
 import xarray as xr
 
 from ..checks import check_table
+from .centre_of_mass import centre_of_mass
 from .directions import heading, up_axis
 from .foot_signals import Unseen
 from .segments import pieces
 from ..poses import points
 from ..signals import frames_between
+from ..skeleton import REST_HEIGHT_M
 
 # %% ../../nbs/gait/488_steps.ipynb #cffb4bd4
 class ContactRow(NamedTuple):
@@ -231,8 +233,16 @@ class GaitClip:
         return self.pose3d.time.values
 
     @cached_property
+    def stature(self) -> float:  # m
+        return self.pose3d.attrs.get("height") or REST_HEIGHT_M
+
+    @cached_property
     def leg_length(self) -> float:  # m
-        return LEG_PER_STATURE * (self.pose3d.attrs.get("height") or 1.75)
+        return LEG_PER_STATURE * self.stature
+
+    @cached_property
+    def body_mass(self) -> float:  # kg, NaN where it was not given
+        return self.pose3d.attrs.get("mass") or np.nan
 
     @cached_property
     def usual_stride(self) -> float:  # s, NaN without a stride
@@ -254,6 +264,15 @@ class GaitClip:
     def forward(self) -> np.ndarray:  # Unit vector, shape (3,)
         return heading(self.pose3d, up_axis(self.pose3d)).forward
 
+    @cached_property
+    def centre_of_mass(self) -> np.ndarray:  # m, shape (T, 3)
+        return centre_of_mass(self.pose3d)
+
+    @cached_property
+    def height_of_mass(self) -> np.ndarray:  # m, shape (T,)
+        "Height of the centre of mass"
+        return self.centre_of_mass @ up_axis(self.pose3d)
+
     def once(
         self,
         name: str,  # Name of the signal
@@ -272,6 +291,40 @@ class GaitClip:
             return self.angles[name].to_numpy()
 
         return self.once(f"angle {name}", column)
+
+    def angular_velocity(
+        self,
+        name: str,  # Column of the angles, e.g. 'right_knee_flexion'
+    ) -> np.ndarray:  # Degrees/s, shape (T,)
+        "How fast an angle grows"
+
+        def slope() -> np.ndarray:
+            return np.gradient(self.angle(name), self.time)
+
+        return self.once(f"velocity {name}", slope)
+
+    def height_of(
+        self,
+        name: str,  # Name of a point, e.g. 'mid_hip'
+    ) -> np.ndarray:  # m, shape (T,)
+        "How high a point is"
+
+        def height() -> np.ndarray:
+            return points(self.pose3d, name)[0].astype(float) @ up_axis(self.pose3d)
+
+        return self.once(f"{name} height", height)
+
+    def ahead_of_mass(
+        self,
+        name: str,  # Name of a point, e.g. 'left_heel'
+    ) -> np.ndarray:  # m, shape (T,)
+        "How far a point lies ahead of the centre of mass"
+
+        def ahead() -> np.ndarray:
+            point = points(self.pose3d, name)[0].astype(float)
+            return (point - self.centre_of_mass) @ self.forward
+
+        return self.once(f"{name} ahead of mass", ahead)
 
     def ahead_of_pelvis(
         self,
@@ -314,6 +367,18 @@ class GaitClip:
         ]
 
 # %% ../../nbs/gait/488_steps.ipynb #09837bac
+MIN_RANGE_FRAMES = 5  # frames, below which the highest and lowest of a signal are not seen
+
+
+def parabola_offset(
+    around: np.ndarray,  # Three values, the middle one the largest
+) -> float:  # Frames, -0.5 to 0.5
+    "How far the peak of a parabola through three frames lies from the middle one"
+    before, peak, after = around
+    curvature = before - 2 * peak + after
+    return float((before - after) / (2 * curvature)) if curvature else 0.0
+
+
 @dataclass(frozen=True)
 class Step:
     "One contact, and the signals of the clip around it"
@@ -345,11 +410,35 @@ class Step:
         time, usual = self.strike - self.previous_strike, self.clip.usual_stride
         return time if time < 0.8 * (usual if usual == usual else LONGEST_STRIDE_S) else np.nan
 
+    @property
+    def mid_stance(self) -> float:
+        "When the ankle of the standing foot passes under the mid-pelvis; NaN if it does not"
+        ahead = self.clip.ahead_of_pelvis(f"{self.side}_ankle")
+        frames = frames_between(self.clip.time, self.strike, self.toe_off)
+        ahead, time = ahead[frames], self.clip.time[frames]
+        passed = np.flatnonzero((ahead[:-1] > 0) & (ahead[1:] <= 0))
+        if not len(passed):
+            return np.nan
+        i = passed[0]
+        share = ahead[i] / (ahead[i] - ahead[i + 1])
+        return float(time[i] + share * (time[i + 1] - time[i]))
+
+    @property
+    def other_side(self) -> str:
+        "The side of the other foot"
+        return "left" if self.side == "right" else "right"
+
     def angle(
         self,
         name: str,  # e.g. 'knee_flexion', of this side
     ) -> np.ndarray:  # Degrees, shape (T,)
         return self.clip.angle(f"{self.side}_{name}")
+
+    def angular_velocity(
+        self,
+        name: str,  # e.g. 'knee_flexion', of this side
+    ) -> np.ndarray:  # Degrees/s, shape (T,)
+        return self.clip.angular_velocity(f"{self.side}_{name}")
 
     def at(
         self,
@@ -377,3 +466,29 @@ class Step:
         "Largest value of a signal between two moments"
         inside = self.between(values, start, end)
         return float(inside.max()) if len(inside) else np.nan
+
+    def time_of_peak(
+        self,
+        values: np.ndarray,  # One per frame, shape (T,)
+        start: float,  # s
+        end: float,  # s
+    ) -> float:  # s; NaN where a frame between is not known, or there is none
+        "When a signal is largest between two moments, between frames by a parabola"
+        frames = frames_between(self.clip.time, start, end)
+        inside, time = values[frames], self.clip.time[frames]
+        if not len(inside) or np.isnan(inside).any():
+            return np.nan
+        i = int(inside.argmax())
+        if 0 < i < len(inside) - 1:
+            return float(time[i] + parabola_offset(inside[i - 1 : i + 2]) * (time[i + 1] - time[i]))
+        return float(time[i])
+
+    def range_of(
+        self,
+        values: np.ndarray,  # One per frame, shape (T,)
+        start: float,  # s
+        end: float,  # s
+    ) -> float:  # NaN where a frame between is not known, or where they are few
+        "Largest less smallest value of a signal between two moments"
+        inside = self.between(values, start, end)
+        return float(np.ptp(inside)) if len(inside) >= MIN_RANGE_FRAMES else np.nan

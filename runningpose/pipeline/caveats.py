@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..gait.catalogue import CATALOGUE
 from ..gait.reasons import GAIT_SENTENCES
 from .estimate import Estimate
 from ..poses import pose_arrays
@@ -258,7 +259,9 @@ MIN_STRIKES = 6  # foot strikes, below which step metrics rest on very few steps
 def withheld_caveats(
     metrics: pd.DataFrame,  # Running metrics
 ) -> Iterator[str]:
-    "Metrics that have no value on any side, by their reason"
+    "Main metrics that have no value on any side, by their reason; the report lists the others"
+    others = {name for name, metric in CATALOGUE.items() if metric.group != "main"}
+    metrics = metrics[~metrics.metric.isin(others)]
     given = metrics[metrics.value.notna()].metric.unique()
     missing = metrics[~metrics.metric.isin(given)].drop_duplicates("metric")
     for reason, rows in missing.groupby("reason", sort=False):

@@ -259,7 +259,12 @@ def fall_message(
     return fall_warning(signs.fall, time_is_right=bool(time_is_right))
 
 # %% ../../nbs/pipeline/590_clip_time.ipynb #1c6007dc
-FROM_TIMES = {"duty_factor", "step_length", "stride_length", "vertical_stiffness", "leg_stiffness"}
+FROM_TIMES = {  # metrics without seconds in their unit that times go into
+    *("duty_factor", "swing_contact_ratio", "relative_step_frequency"),
+    *("step_length", "stride_length", "relative_step_length", "peak_force_estimate"),
+    *("vertical_stiffness", "leg_stiffness"),
+    *("absolute_vertical_stiffness", "absolute_leg_stiffness"),
+}
 DOUBT = "the video's time is in doubt"
 
 

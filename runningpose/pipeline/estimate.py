@@ -124,7 +124,7 @@ def estimate(
         pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
         angles = joint_angles(pose3d)
         steps = step_measures(pose3d, events, angles)
-        metrics = gait_metrics(pose3d, events, angles)
+        metrics = gait_metrics(pose3d, events, angles, steps)
     found = in_judged_time(kp2d, Estimate(pose3d, angles, events, steps, metrics, messages))
     return without_withheld(found)
 

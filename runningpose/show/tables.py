@@ -7,8 +7,8 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_SHARE', 'UNIT_NAMES', 'NUMERIC_COLUMNS', '
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_causes', 'value_class', 'interval_text', 'value_notes', 'reason_of', 'value_cell', 'difference_cell',
            'definition', 'name_cell', 'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes',
-           'not_given_list', 'segments_table', 'metrics_table', 'rows_note', 'steps_table', 'events_table', 'Entry',
-           'as_text', 'flatten', 'made_table']
+           'not_given_list', 'segments_table', 'group_of', 'grouped_tables', 'metrics_table', 'rows_note',
+           'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
@@ -25,6 +25,7 @@ import xarray as xr
 from ..atomic import atomic_file, printable
 from ..gait.catalogue import CATALOGUE
 from ..gait.comparison import symmetry
+from ..gait.declaration import GROUPS
 from ..gait.given import given_steps
 
 # %% ../../nbs/show/582_tables.ipynb #9236e30d
@@ -333,6 +334,32 @@ def segments_table(
     return f"<h3>Segments</h3>{html_table(SEGMENT_HEAD, rows)}<h3>Metrics</h3>"
 
 
+def group_of(
+    metric: str,  # Name of a metric
+) -> str:  # Key of `GROUPS`; 'main' for one that the catalogue does not have
+    "Where the report shows a metric"
+    return CATALOGUE[metric].group if metric in CATALOGUE else "main"
+
+
+def grouped_tables(
+    metrics: pd.DataFrame,  # Metrics with numbers
+    penalties: dict[str, dict[str, float]],  # 'metric side' to reasons and factors
+) -> str:  # HTML
+    "The main metrics as a table, and each further group as one that is folded"
+    comparison = symmetry(metrics)
+    rows: dict[str, list[list[str]]] = {group: [] for group in GROUPS}
+    for name, own in metrics.groupby("metric", sort=False):
+        row = metric_table_row(str(name), own, comparison, penalties)
+        rows[group_of(str(name))].append(row)
+    tables = {group: html_table(METRIC_HEAD, own) for group, own in rows.items() if own}
+    folded = "".join(
+        f"<details><summary>{escape(GROUPS[group])} ({len(rows[group])})</summary>{table}</details>"
+        for group, table in tables.items()
+        if group != "main"
+    )
+    return tables.get("main", "") + folded
+
+
 def metrics_table(
     metrics: pd.DataFrame,  # metric, side, value, unit, sd, n, confidence, norm_low, norm_high
 ) -> str:  # HTML
@@ -351,12 +378,6 @@ def metrics_table(
             if column in metrics
         }
     )
-    comparison = symmetry(metrics)
-    costs = attrs.get("reasons", {})
-    rows = [
-        metric_table_row(name, group, comparison, costs)
-        for name, group in metrics.groupby("metric", sort=False)
-    ]
     any_norm = metrics.norm_low.notna().any()
     unnamed = (
         "studies of other runners; a value outside of it is not wrong."
@@ -364,8 +385,8 @@ def metrics_table(
         else "no norm at this speed."
     )
     source = attrs.get("norm_source") or unnamed
-    table = html_table(METRIC_HEAD, rows)
-    return segments_table(metrics) + table + missing + metrics_notes(metrics, source)
+    tables = grouped_tables(metrics, attrs.get("reasons", {}))
+    return segments_table(metrics) + tables + missing + metrics_notes(metrics, source)
 
 # %% ../../nbs/show/582_tables.ipynb #f0da6e14
 MAX_ROWS = 2000  # most rows of a table in the report

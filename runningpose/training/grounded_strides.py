@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..gait.ground import centre_of_mass
+from ..gait.centre_of_mass import centre_of_mass
 from ..geometry import GRAVITY
 from ..lifting.body import RP
 from ..poses import poses_dataset
