@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE, CHECKPOINT = ROOT / "runningpose" / "gait", ROOT / "checkpoint"
 BINS = np.linspace(0, 1, 11)  # of the reliability diagram
 FEWEST_BODIES = 3
+UNUSUAL = ("c17", "c18", "c19", "c22")  # rendered clips: a post before the legs, turns
 CURVE_COLUMNS = ["angle", "leg", "view", "points"]
 
 
@@ -57,21 +58,26 @@ def unexplained(rendered, models):
     return pd.DataFrame(rows, columns=["metric", "leg", "view", "body", "rest"])
 
 
+def detector_keys(table):
+    "What a detector's part is known for: value or difference of a metric, from the side or not"
+    kind = np.where(table.leg == "difference", "difference", "value")
+    view = np.where(table["view"] == "side", "side", "other")
+    return list(zip(table.metric, kind, view, strict=True))
+
+
 def detector_parts(rest):
-    "Standard deviation that bodies add, and how many bodies say so, by metric and kind of leg"
-    kind = np.where(rest.leg == "difference", "difference", "value")
-    by_body = rest.groupby(["metric", kind, "body"]).rest.mean()
-    parts = by_body.groupby(level=[0, 1]).agg(["mean", "size"])
+    "Standard deviation that bodies add, and how many bodies say so, by `detector_keys`"
+    by_body = rest.assign(key=detector_keys(rest)).groupby(["key", "body"]).rest.mean()
+    parts = by_body.groupby(level=0).agg(["mean", "size"])
     parts = parts[parts["size"] >= FEWEST_BODIES]
     return {key: (max(mean, 0.0) ** 0.5, int(n)) for key, mean, n in parts.itertuples()}
 
 
 def with_detector(table, parts):
     "The models with what a detector adds; measured joints have no detector"
-    kinds = np.where(table.leg == "difference", "difference", "value")
     added = [
-        (0.0, 0) if view == "joints" else parts.get((metric, kind), (0.0, 0))
-        for metric, kind, view in zip(table.metric, kinds, table["view"], strict=True)
+        (0.0, 0) if view == "joints" else parts.get(key, (0.0, 0))
+        for key, view in zip(detector_keys(table), table["view"], strict=True)
     ]
     sd, bodies = zip(*added, strict=True)
     return table.assign(detector_sd=sd, bodies=bodies)
@@ -169,7 +175,8 @@ def main(
         for name in ("simulated_metrics", "rendered_metrics", "simulated_curves")
     }
     simulated = with_differences(read["simulated_metrics"])
-    rendered = with_differences(read["rendered_metrics"])
+    rendered = read["rendered_metrics"]
+    rendered = with_differences(rendered[~rendered.clip.str.startswith(UNUSUAL)])
     table = fit_errors(simulated)
     parts = detector_parts(unexplained(rendered, models_of(table)))
     with_detector(table, parts).round(5).to_csv(PACKAGE / "errors.csv", index=False)

@@ -20,11 +20,14 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.stats import t as student_t
 
-from .catalogue import Metric
+from .declaration import Metric
 from .confidence import Conditions
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310006
-RELATIVE_UNITS = {"m", "m/s", "N/m/kg", "steps/min", "1"}
+RELATIVE_UNITS = set("m m/s min/km statures statures/s N/m/kg kN/m BW steps/min 1".split()) | {
+    "strides/min",
+    "BW s",
+}
 
 
 def is_relative(
@@ -213,6 +216,8 @@ TOLERANCES = {  # of a unit, in it; of relative errors as a share
     "s": 0.010,
     "deg": 5.0,
     "m": 0.02,
+    "%": 3.0,
+    "deg/s": 60.0,
     "relative": 0.05,
 }
 OWN_TOLERANCES = {"cadence": 0.02, "trunk_lean": 3.0, "pelvic_drop": 2.0, "arm_swing": 10.0}

@@ -248,12 +248,12 @@ def _true_metrics(world: xr.Dataset | None, events: pd.DataFrame | None) -> pd.D
         return pd.DataFrame(columns=["metric", "side", "value", "unit"])
     by_markers = gait_events(world)
     if events is None:
-        return gait_metrics(world, by_markers)
+        return gait_metrics(world, by_markers, give_all=True)
     start, end = (float(t) for t in world.time.values[[0, -1]])
     measured = events[events.time.between(start, end)].assign(confidence=1.0)
     measured = measured[["time", "side", "event", "confidence"]].reset_index(drop=True)
     measured.attrs = by_markers.attrs
-    return gait_metrics(world, measured)
+    return gait_metrics(world, measured, give_all=True)
 
 # %% ../../nbs/pipeline/670_validate.ipynb #a9206e76
 VALUE_COLUMNS = ["clip", "person", "kind", "name", "side", "unit", "time", "found", "true"]
