@@ -158,11 +158,15 @@ def reliability(rows, kind):
 
 
 def fit_curves(curves):
-    "Typical error of each angle over a clip, degrees, and its correlation with the truth"
-    rms = np.sqrt(curves["mean"] ** 2 + curves.sd**2)
-    people = curves.assign(rms=rms).groupby([*CURVE_COLUMNS, "person"])
-    mean = people.agg(rms=("rms", "mean"), r=("r", "mean")).groupby(CURVE_COLUMNS)
-    return mean.agg(rms=("rms", "mean"), r=("r", "median"), people=("r", "size")).reset_index()
+    """Typical error of each angle over a clip, degrees, its correlation with the truth, and how far
+    the error varies against the truth
+    """
+    rms, noise = np.sqrt(curves["mean"] ** 2 + curves.sd**2), curves.sd / curves.true_sd
+    people = curves.assign(rms=rms, noise=noise).groupby([*CURVE_COLUMNS, "person"])
+    means = people[["rms", "r", "noise"]].mean().groupby(CURVE_COLUMNS)
+    return means.agg(
+        rms=("rms", "mean"), r=("r", "median"), noise=("noise", "median"), people=("r", "size")
+    ).reset_index()
 
 
 @call_parse

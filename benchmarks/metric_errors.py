@@ -47,7 +47,7 @@ STARTS = ("tindra",)  # block starts are no steady run
 ERROR_COLUMNS = (
     "person clip view_deg view rate points metric side leg n value truth error events".split()
 )
-CURVE_COLUMNS = "person clip view rate points angle leg mean sd r".split()
+CURVE_COLUMNS = "person clip view rate points angle leg mean sd true_sd r".split()
 FORCE_N = 20  # of the plates, that makes a contact
 MOVED_M = 0.05  # how far points that were not measured are moved to find what depends on them
 
@@ -129,7 +129,7 @@ def compared(found, truth, facts, near_side=None, group=None):
         r = np.corrcoef(angles[column], true)[0, 1]
         leg = leg_of(side_of(column).replace("centre", "both"), near_side, group.view)
         angle = column.removeprefix("left_").removeprefix("right_")
-        curves.append((*facts, *group, angle, leg, error.mean(), error.std(), r))
+        curves.append((*facts, *group, angle, leg, error.mean(), error.std(), true.std(), r))
     return Errors(rows, curves)
 
 

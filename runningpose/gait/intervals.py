@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['RELATIVE_UNITS', 'SIDE_VIEW_DEG', 'OBLIQUE_VIEW_DEG', 'SLOW_HZ', 'GROUP_COLUMNS', 'FEWEST_CLIPS', 'FEWEST_PEOPLE',
            'TOLERANCES', 'OWN_TOLERANCES', 'USELESS', 'STATURE_SD', 'UNKNOWN', 'DETECTABLE', 'LEAST_CURVE_R',
-           'WIDEST_CURVE_DEG', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group', 'leg_of',
-           'ErrorModel', 'ErrorInterval', 'fit_error_model', 'fit_errors', 'error_table', 'error_model', 'tolerance_of',
-           'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference', 'CurveError',
-           'curve_errors', 'curve_error', 'is_shown_elsewhere']
+           'WIDEST_CURVE_DEG', 'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group',
+           'leg_of', 'ErrorModel', 'ErrorInterval', 'fit_error_model', 'fit_errors', 'error_table', 'error_model',
+           'tolerance_of', 'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference',
+           'CurveError', 'curve_errors', 'curve_error', 'is_shown_elsewhere']
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310004
 from functools import cache
@@ -358,6 +358,7 @@ def leg_difference(
 # %% ../../nbs/gait/493_intervals.ipynb #49310026
 LEAST_CURVE_R = 0.7  # correlation with the true angle, median over people
 WIDEST_CURVE_DEG = 10.0  # typical error over a clip, degrees
+NOISIEST_CURVE = 0.8  # spread of the error over a clip against that of the angle, median
 
 
 class CurveError(NamedTuple):
@@ -365,10 +366,12 @@ class CurveError(NamedTuple):
 
     rms: float  # Over a clip, mean over people, degrees
     r: float  # Correlation with the truth over a clip, median over people
+    noise: float  # Spread of the error against that of the angle, median over people
 
     @property
     def is_small(self) -> bool:
-        return self.rms <= WIDEST_CURVE_DEG and self.r >= LEAST_CURVE_R
+        follows = self.r >= LEAST_CURVE_R and self.noise <= NOISIEST_CURVE
+        return follows and self.rms <= WIDEST_CURVE_DEG
 
 
 @cache
@@ -378,7 +381,7 @@ def curve_errors() -> dict[tuple[str, str, str, str], CurveError]:
     with path.open(encoding="utf-8") as file:
         rows = pd.read_csv(file)
     return {
-        (row.angle, row.leg, row.view, row.points): CurveError(row.rms, row.r)
+        (row.angle, row.leg, row.view, row.points): CurveError(row.rms, row.r, row.noise)
         for row in rows.itertuples()
     }
 
