@@ -51,7 +51,7 @@ def level_factor(pose3d: xr.Dataset) -> float:
     "How well the vertical is known"
     if pose3d.attrs["frame"] == "camera" or is_assumed(pose3d, "up"):
         return 0.7
-    return 0.9 if pose3d.attrs.get("up") == "the motion" else 1.0
+    return 0.9 if str(pose3d.attrs.get("up", "")).startswith("the motion") else 1.0
 
 
 def conditions_of(
