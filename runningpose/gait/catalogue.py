@@ -306,9 +306,9 @@ def shank_angle_strike(step: Step) -> float:
     return step.at(step.angle("shank_angle"), step.strike)
 
 
-@metric("deg", needs=("sagittal view",), possible=(-120, 60))
+@metric("deg", needs=("sagittal view", "level camera"), possible=(-120, 60))
 def hip_extension_toe_off(step: Step) -> float:
-    "thigh behind the line of the trunk at toe-off"
+    "thigh behind the vertical at toe-off"
     return -step.at(step.angle("hip_flexion"), step.toe_off)
 
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MIN_TIMING_FPS', 'SMALL_STATURE_M', 'NOTABLE_SLOPE_DEG', 'MAX_HIDDEN_SHARE', 'GAIT_NAMES', 'MIN_COVERED',
            'MIN_STRIKES', 'ONE_CAMERA', 'video_caveats', 'body_caveats', 'assumption_caveats', 'incline_caveats',
-           'slope_caveats', 'up_in_words', 'vertical_caveats', 'selection_in_words', 'hidden_leg_caveats',
-           'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
+           'notable_slope', 'slope_caveats', 'up_in_words', 'vertical_caveats', 'selection_in_words',
+           'hidden_leg_caveats', 'detection_caveats', 'withheld_caveats', 'segment_caveats', 'gait_caveats', 'caveats']
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #397288fa
 import re
@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from ..gait.reasons import GAIT_SENTENCES
-from ..gait.up import FROM_MOTION, FUSED
+from ..gait.up import FROM_MOTION, FUSED, PITCH_SD_DEG, ROLL_SD_DEG
 from .estimate import Estimate
 from ..poses import pose_arrays
 from ..video.reader import VideoInfo
@@ -123,11 +123,22 @@ def incline_caveats(
     )
 
 
+def notable_slope(
+    view: float,  # From where the camera saw the run: 0 from the front or back, 90 from the side
+) -> float:  # Degrees
+    "A slope beyond what the pitch of a camera that is held level explains"
+    a = np.radians(view)
+    return float(
+        max(NOTABLE_SLOPE_DEG, np.hypot(ROLL_SD_DEG * np.sin(a), PITCH_SD_DEG * np.cos(a)))
+    )
+
+
 def slope_caveats(
     slope: float,  # Of the ground if the camera was level, degrees
+    view: float,  # From where the camera saw the run: 0 from the front or back, 90 from the side
 ) -> Iterator[str]:
     "What the motion says of the ground, where no slope was given"
-    if abs(slope) < NOTABLE_SLOPE_DEG:
+    if abs(slope) < notable_slope(view):
         yield (
             "The ground is taken as level: a slope that is not given (--incline) goes into trunk "
             "lean, shank and foot angles."
@@ -181,7 +192,7 @@ def vertical_caveats(
     if "incline_deg" in attrs:
         yield from incline_caveats(attrs["incline_deg"], attrs["tilt_along_deg"])
     else:
-        yield from slope_caveats(attrs["slope_deg"])
+        yield from slope_caveats(attrs["slope_deg"], attrs.get("view_deg", 90.0))
 
 # %% ../../nbs/pipeline/610_caveats.ipynb #c9be5f3a
 MAX_HIDDEN_SHARE = 0.5  # of the time of a leg, beyond which a clip does not show it
