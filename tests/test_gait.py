@@ -14,7 +14,7 @@ from runningpose.gait.events import gait_events
 from runningpose.gait.ground import fix_scale_and_path
 from runningpose.gait.metrics import gait_metrics
 from runningpose.gait.steps import step_table
-from runningpose.gait.up import ASSUMED_LEVEL, FROM_MOTION, FUSED
+from runningpose.gait.up import ASSUMED_LEVEL, FUSED
 from runningpose.gait.world import to_world
 from runningpose.pipeline.caveats import gait_caveats, vertical_caveats
 from runningpose.pipeline.estimate import estimate
