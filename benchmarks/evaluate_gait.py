@@ -286,7 +286,7 @@ def from_pixels(data, cache=None, events=gait_events):
 
 
 PAIRS = {
-    "hip_flexion": "hip_flexion",
+    "hip_flexion_trunk": "hip_flexion",
     "knee_flexion": "knee_angle",
     "ankle_dorsiflexion": "ankle_angle",
 }
@@ -316,7 +316,7 @@ def against_ik(data, views=0):
                         dict(
                             clip=clip,
                             view=k,
-                            angle=name,
+                            angle=name.removesuffix("_trunk"),
                             offset=e.mean(),
                             raw=np.sqrt((e**2).mean()),
                             rmse=e.std(),

@@ -340,7 +340,8 @@ def leg_points(
     }
     foot = unit(points["Forefoot"] - points["HeelBack"])
     angles = dict(
-        hip_flexion=curve[:, 0],
+        hip_flexion=np.degrees(np.arctan2(thigh[:, 0], -thigh[:, 2])),
+        hip_flexion_trunk=curve[:, 0],
         knee_flexion=curve[:, 2],
         ankle_dorsiflexion=np.degrees(np.arcsin(-dot(shank, foot)))[:, 0],
     )

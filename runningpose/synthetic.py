@@ -136,7 +136,13 @@ def model_events(
     return df[df.time.between(0, seconds)].reset_index(drop=True)
 
 # %% ../nbs/150_synthetic.ipynb #52d9d6b5
-LIMB_ANGLES = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion", "elbow_flexion")
+LIMB_ANGLES = (
+    "hip_flexion",
+    "hip_flexion_trunk",
+    "knee_flexion",
+    "ankle_dorsiflexion",
+    "elbow_flexion",
+)
 
 
 def body(

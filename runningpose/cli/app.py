@@ -127,6 +127,7 @@ def run_job(
     speed: float | None = None,  # Known speed, m/s; 0 or None when it is not known
     rotate: int | None = None,  # Degrees clockwise by which a picture that lies is turned
     incline: float | None = None,  # Slope of the ground or the belt, degrees; 0 or None: level
+    camera_level: bool = False,  # The camera was level
     announce: Callable[[str], Any] | None = None,  # Gets the name of each stage
     parent: str | Path | None = None,  # Where its folder is made; the system's temporary folder
 ) -> AppResult:
@@ -148,6 +149,7 @@ def run_job(
             speed=speed or None,
             rotate=rotate,
             incline=incline or None,
+            camera_level=camera_level,
             progress=announce or False,
         )
     except BaseException:
@@ -280,6 +282,7 @@ class Handlers:
         speed: float,
         rotate: int | None,
         incline: float,
+        camera_level: bool,
         bar: Callable,
         session: str,
     ) -> tuple[str, Any, Any, str]:
@@ -290,7 +293,7 @@ class Handlers:
         try:
             self.limits.check(self.own(video, session))
             folder = self.files.folder(session)
-            given = (height, point, model, mirror, speed, rotate, incline)
+            given = (height, point, model, mirror, speed, rotate, incline, camera_level)
             result = run_job(video, *given, announce, folder)
         except Exception as error:
             raise self.error(error, video) from None
@@ -314,6 +317,7 @@ class Inputs(NamedTuple):
     speed: Any
     rotate: Any
     incline: Any
+    camera_level: Any
     start: Any  # The button
 
 
@@ -330,8 +334,11 @@ def input_column(gr: Any, limits: Limits) -> Inputs:
         rotate = gr.Dropdown(TURNS, value=None, label=TURN_LABEL, elem_id="rotate")
         label = "Slope of the ground or the belt, degrees, uphill positive; 0 if it is level"
         incline = gr.Number(label=label, value=0, elem_id="incline")
+        label = "The camera stood level, by its spirit level or grid"
+        camera_level = gr.Checkbox(label=label, elem_id="camera-level")
     start = gr.Button("Analyse", variant="primary", elem_id="go")
-    return Inputs(video, height, model, mirror, speed, rotate, incline, start)
+    more = (model, mirror, speed, rotate, incline, camera_level)
+    return Inputs(video, height, *more, start)
 
 
 class Outputs(NamedTuple):
@@ -375,9 +382,19 @@ def build_app(
         return handlers.choose(video, picture, rotate, place, session(who))
 
     def analyse(
-        video, height, point, model, mirror, speed, rotate, incline, who: Request, bar=progress
+        video,
+        height,
+        point,
+        model,
+        mirror,
+        speed,
+        rotate,
+        incline,
+        level,
+        who: Request,
+        bar=progress,
     ):
-        given = (video, height, point, model, mirror, speed, rotate, incline)
+        given = (video, height, point, model, mirror, speed, rotate, incline, level)
         return handlers.analyse(*given, bar, session(who))
 
     with gr.Blocks(title="RunningPose") as page:

@@ -97,7 +97,7 @@ def runningpose(
     speed: float = None,  # Known speed of the run or the belt, m/s
     distance: float = None,  # Known distance from the first to the last frame, m
     incline: float = None,  # Slope of the ground or the belt, degrees, uphill positive
-    camera_level: bool = False,  # The camera was level: its vertical, not that of the motion
+    camera_level: bool = False,  # The camera stood level: up is its up
     checkpoint: str = None,  # Another lifter
     corrector: str = None,  # Another corrector of the 2D points
     raw: bool = False,  # Lift the points as the detector marks them, without a corrector

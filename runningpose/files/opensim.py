@@ -243,7 +243,7 @@ def _trc_poses(path: str | Path) -> xr.Dataset:
 
 # %% ../../nbs/files/240_opensim.ipynb #c023
 _OPENSIM_NAMES = dict(
-    hip_flexion="hip_flexion",
+    hip_flexion_trunk="hip_flexion",
     hip_adduction="hip_adduction",
     knee_flexion="knee_angle",
     ankle_dorsiflexion="ankle_angle",
@@ -335,7 +335,9 @@ def _our_angles(table: pd.DataFrame, in_degrees: bool) -> pd.DataFrame:
     }
     angles = angles.rename(columns=ours)
     for side in ("left", "right"):
-        knee = f"{side}_knee_flexion"
+        knee, thigh = f"{side}_knee_flexion", f"{side}_hip_flexion"
+        if {"pelvis_tilt", f"{thigh}_trunk"} <= set(angles) and thigh not in angles:
+            angles[thigh] = angles[f"{thigh}_trunk"] + angles["pelvis_tilt"]
         if knee in angles and angles[knee].median() < 0:
             angles[knee] = -angles[knee]
     return angles

@@ -60,15 +60,15 @@ def arcsin_deg(
 def leg_flexion(
     pose3d: xr.Dataset,  # 3D poses, m
     side: str,  # 'left' or 'right'
-) -> dict[str, np.ndarray]:  # hip_flexion, knee_flexion, ankle_dorsiflexion, degrees, (T,)
-    "Sagittal angles of one leg"
+) -> dict[str, np.ndarray]:  # hip_flexion_trunk, knee_flexion, ankle_dorsiflexion, degrees, (T,)
+    "Sagittal angles of one leg between parts of the body"
     body = body_axes(pose3d)
     names = ("hip", "knee", "ankle", "heel", "big_toe")
     hip, knee, ankle, heel, toe = side_points(pose3d, side, *names)
     thigh, shank, foot = unit(knee - hip), unit(ankle - knee), unit(toe - heel)
     knee_axis = perpendicular(body.left, thigh)
     return dict(
-        hip_flexion=signed_angle(-body.trunk, thigh, -body.left, lowest=-135),
+        hip_flexion_trunk=signed_angle(-body.trunk, thigh, -body.left, lowest=-135),
         knee_flexion=signed_angle(thigh, shank, knee_axis, lowest=-90),
         ankle_dorsiflexion=arcsin_deg(dot(-shank, foot)),
     )
@@ -100,8 +100,10 @@ def segment_angles(
     thigh = knee - hip
     chest = unit(np.cross(body.left, body.trunk))
     outward = body.left if side == "left" else -body.left
+    thigh_angle = signed_angle(down, thigh, right)
     return dict(
-        thigh_angle=signed_angle(down, thigh, right),
+        hip_flexion=thigh_angle,
+        thigh_angle=thigh_angle,
         shank_angle=signed_angle(down, ankle - knee, right),
         foot_angle=signed_angle(ahead, toe - heel, right),
         hip_adduction=-arcsin_deg(dot(unit(perpendicular(thigh, chest)), outward)),
@@ -143,8 +145,10 @@ def head_point(
 
 # %% ../../nbs/gait/482_angles.ipynb #c013
 ANGLE_CONVENTIONS = dict(
-    hip_flexion="thigh against the trunk axis (mid-pelvis to mid-shoulder), seen along the pelvis; "
-    "0 in line, flexion positive",
+    hip_flexion="thigh against the vertical in the plane of the run; flexion positive, extension "
+    "negative",
+    hip_flexion_trunk="thigh against the trunk axis (mid-pelvis to mid-shoulder), seen along the "
+    "pelvis; 0 in line, flexion positive",
     knee_flexion="thigh against shank; 0 straight, flexion positive",
     ankle_dorsiflexion="shank against the line heel to forefoot; 0 perpendicular, dorsiflexion "
     "positive",
@@ -158,7 +162,8 @@ ANGLE_CONVENTIONS = dict(
     "shoulders to the left positive",
     neck_flexion="neck to head against the trunk axis; forward positive; the head is placed "
     "roughly",
-    thigh_angle="thigh against the vertical in the plane of the run; knee ahead positive",
+    thigh_angle="the same as hip_flexion: thigh against the vertical in the plane of the run; knee "
+    "ahead positive",
     shank_angle="shank against the vertical in the plane of the run; ankle ahead positive",
     foot_angle="heel to forefoot against the horizontal in the plane of the run; toes up positive",
     hip_adduction="thigh against the line of the trochanters in the frontal plane; 0 square, "
@@ -168,9 +173,8 @@ ANGLE_CONVENTIONS = dict(
 
 # %% ../../nbs/gait/482_angles.ipynb #e99badda
 CAMERA_FRAME = (
-    "the poses are in the camera's frame, so the angles of trunk, pelvis, thigh, shank and foot "
-    "are right only if the camera is level: joint_angles(to_world(pose3d)) reads the vertical off "
-    "the motion"
+    "the poses are in the camera's frame, so the angles of trunk, pelvis, hip, shank and foot "
+    "are right only if the camera is level: joint_angles(to_world(pose3d)) finds the vertical"
 )
 
 
@@ -195,10 +199,12 @@ def side_angles(
     forward: np.ndarray,  # Direction of the run, shape (3,)
 ) -> dict[str, np.ndarray]:  # Degrees, shape (T,) each
     "All angles of one side"
+    against_vertical = segment_angles(pose3d, side, forward)
     return (
-        leg_flexion(pose3d, side)
+        dict(hip_flexion=against_vertical["hip_flexion"])
+        | leg_flexion(pose3d, side)
         | dict(elbow_flexion=elbow_flexion(pose3d, side))
-        | segment_angles(pose3d, side, forward)
+        | against_vertical
     )
 
 

@@ -53,6 +53,7 @@ class Metric:
     possible: tuple[float, float] = ANY  # What a body can do in any gait; see below
     rate: bool = False  # Whether it is a rate per time, whose mean is the harmonic one
     per_step: bool = False  # Whether the report's table of single steps shows it
+    tolerance: float | None = None  # How large an error may be; by the unit when not given
     group: str = "main"  # Key of `GROUPS`
 
     def mean(
@@ -80,6 +81,7 @@ def metric(
     possible: tuple[float, float] = ANY,  # What a body can do in any gait
     rate: bool = False,  # A rate per time
     per_step: bool = False,  # Shown in the report's table of single steps
+    tolerance: float | None = None,  # Largest small error: a share where errors are relative
     group: str = "main",  # Key of `GROUPS`
 ) -> Callable[[Callable[[Step], float]], Callable[[Step], float]]:
     "Enter a function of a step; its docstring is the definition; ValueError for a taken name"
@@ -107,6 +109,7 @@ def metric(
             possible=possible,
             rate=rate,
             per_step=per_step,
+            tolerance=tolerance,
             group=group,
         )
         return function

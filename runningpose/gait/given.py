@@ -26,6 +26,7 @@ SAGITTAL, FRONTAL = frozenset({"sagittal view"}), frozenset({"frontal view"})
 FEET = SAGITTAL | {"foot points"}
 ANGLE_NEEDS = dict(  # keys of `NEEDS`; a rotation about the vertical is seen equally from all sides
     hip_flexion=SAGITTAL,
+    hip_flexion_trunk=SAGITTAL,
     knee_flexion=SAGITTAL,
     ankle_dorsiflexion=FEET,
     elbow_flexion=SAGITTAL,
@@ -50,6 +51,7 @@ READ_FROM_IT = dict(  # metrics that are read from an angle
 )
 POINTS_OF = dict(  # keypoints without which the lifter makes an angle up
     hip_flexion=("Knee",),
+    hip_flexion_trunk=("Knee",),
     knee_flexion=("Knee", "Ankle"),
     ankle_dorsiflexion=("Ankle", "HeelBack", "Forefoot"),
     elbow_flexion=("Elbow", "Wrist"),

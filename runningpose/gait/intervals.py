@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['RELATIVE_UNITS', 'SIDE_VIEW_DEG', 'OBLIQUE_VIEW_DEG', 'SLOW_HZ', 'GROUP_COLUMNS', 'FEWEST_CLIPS', 'FEWEST_PEOPLE',
-           'TOLERANCES', 'OWN_TOLERANCES', 'USELESS', 'STATURE_SD', 'UNKNOWN', 'DETECTABLE', 'LEAST_CURVE_R',
-           'WIDEST_CURVE_DEG', 'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group',
-           'leg_of', 'ErrorModel', 'ErrorInterval', 'fit_error_model', 'fit_errors', 'error_table', 'error_model',
-           'tolerance_of', 'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference',
-           'CurveError', 'curve_errors', 'curve_error', 'is_shown_elsewhere']
+           'TOLERANCES', 'USELESS', 'STATURE_SD', 'UNKNOWN', 'DETECTABLE', 'LEAST_CURVE_R', 'WIDEST_CURVE_DEG',
+           'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group', 'leg_of', 'ErrorModel',
+           'ErrorInterval', 'fit_error_model', 'fit_errors', 'error_table', 'error_model', 'tolerance_of',
+           'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference', 'CurveError',
+           'curve_errors', 'curve_error', 'is_shown_elsewhere']
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310004
 from functools import cache
@@ -20,8 +20,8 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.stats import t as student_t
 
-from .declaration import Metric
 from .confidence import Conditions
+from .declaration import Metric
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310006
 RELATIVE_UNITS = set("m m/s min/km statures statures/s N/m/kg kN/m BW steps/min 1".split()) | {
@@ -220,7 +220,6 @@ TOLERANCES = {  # of a unit, in it; of relative errors as a share
     "deg/s": 60.0,
     "relative": 0.05,
 }
-OWN_TOLERANCES = {"cadence": 0.02, "trunk_lean": 3.0, "pelvic_drop": 2.0, "arm_swing": 10.0}
 USELESS = 3.0  # tolerances to either side, beyond which a value is not given
 STATURE_SD = 0.055  # between adults, share: NHANES 2015-2018, women and men together
 
@@ -229,10 +228,9 @@ def tolerance_of(
     metric: Metric,
 ) -> float:  # In the unit of the metric; of a relative error as its logarithm
     "How large an error may be to be called small"
-    own = OWN_TOLERANCES.get(metric.name)
     if is_relative(metric):
-        return float(np.log1p(own or TOLERANCES["relative"]))
-    return own or TOLERANCES.get(metric.unit, np.inf)
+        return float(np.log1p(metric.tolerance or TOLERANCES["relative"]))
+    return metric.tolerance or TOLERANCES.get(metric.unit, np.inf)
 
 
 class MetricInterval(NamedTuple):

@@ -83,9 +83,9 @@ def shank_angle_strike(step: Step) -> float:
     return step.at(step.angle("shank_angle"), step.strike)
 
 
-@metric("deg", needs=("sagittal view",), possible=(-120, 60))
+@metric("deg", needs=("sagittal view", "level camera"), possible=(-120, 60))
 def hip_extension_toe_off(step: Step) -> float:
-    "thigh behind the line of the trunk at toe-off"
+    "thigh behind the vertical at toe-off"
     return -step.at(step.angle("hip_flexion"), step.toe_off)
 
 # %% ../../nbs/gait/491_legs.ipynb #9892af9e
@@ -204,13 +204,13 @@ def time_of_hip_flexion(
 
 @metric(
     "deg",
-    needs=SIDE_VIEW,
+    needs=AGAINST_VERTICAL,
     possible=(-90, 60),
     source="Qualisys: Left Hip Angles_MIN_stride",
     group="legs",
 )
 def peak_hip_extension(step: Step) -> float:
-    "largest extension of the hip within a stride"
+    "thigh farthest behind the vertical within a stride"
     return -step.at(step.angle("hip_flexion"), time_of_hip_extension(step))
 
 
@@ -228,13 +228,13 @@ def peak_hip_extension_time(step: Step) -> float:
 
 @metric(
     "deg",
-    needs=SIDE_VIEW,
+    needs=AGAINST_VERTICAL,
     possible=(-30, 150),
     source="Qualisys: Left Hip Angles_MAX_stride",
     group="legs",
 )
 def peak_hip_flexion(step: Step) -> float:
-    "largest flexion of the hip in the swing"
+    "thigh farthest in front of the vertical in the swing"
     return step.at(step.angle("hip_flexion"), time_of_hip_flexion(step))
 
 

@@ -52,7 +52,7 @@ def stride_length(step: Step) -> float:
 
 @metric(
     "m",
-    needs=("scale", "sagittal view"),
+    needs=("scale", "sagittal view", "level camera"),
     source="Qualisys: L_ANKLE_Y",
     possible=(-0.6, 1.2),
     per_step=True,

@@ -33,7 +33,7 @@ def vertical_oscillation(step: Step) -> float:
     return float(np.ptp(height))
 
 
-@metric("deg", BOTH, needs=("sagittal view", "level camera"), possible=(-45, 90))
+@metric("deg", BOTH, needs=("sagittal view", "level camera"), possible=(-45, 90), tolerance=3.0)
 def trunk_lean(step: Step) -> float:
     "trunk against the vertical, forward positive, mean of whole strides"
     before_next = np.nextafter(step.next_strike, -np.inf)
@@ -41,7 +41,7 @@ def trunk_lean(step: Step) -> float:
     return float(inside.mean()) if len(inside) else np.nan
 
 
-@metric("deg", needs=("frontal view",), possible=(-30, 40))
+@metric("deg", needs=("frontal view",), possible=(-30, 40), tolerance=2.0)
 def pelvic_drop(step: Step) -> float:
     "how far the other side of the pelvis sinks in contact"
     sign = 1 if step.side == "left" else -1
@@ -49,7 +49,7 @@ def pelvic_drop(step: Step) -> float:
     return float((sign * inside).max()) if len(inside) else np.nan
 
 
-@metric("deg", needs=("sagittal view",), possible=(0, 250))
+@metric("deg", needs=("sagittal view",), possible=(0, 250), tolerance=10.0)
 def arm_swing(step: Step) -> float:
     "range of the upper arm within a stride"
     swing = step.between(step.angle("shoulder_flexion"), step.strike, step.next_strike)

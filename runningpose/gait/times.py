@@ -18,6 +18,7 @@ from ..geometry import GRAVITY
     "steps/min",
     BOTH,
     band=(140, 210),
+    tolerance=0.02,
     possible=(20, 330),
     rate=True,
     source="Qualisys: Steps_Per_Minute_Mean",

@@ -434,5 +434,6 @@ def lift(
         **scale_facts(measured, height, cfg.stature, own),
         camera_source=camera.source,
         focal_px=float(camera.f[0]),
+        focal_sd=camera.focal_sd,
         checkpoint=checkpoint_file(checkpoint or shipped_checkpoint()).stem,
     )

@@ -255,6 +255,7 @@ def lift_published(
         scale_source="given height" if height else "its training data",
         camera_source=camera.source,
         focal_px=float(camera.f[0]),
+        focal_sd=camera.focal_sd,
         checkpoint=name,
     )
 

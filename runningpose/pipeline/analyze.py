@@ -79,7 +79,7 @@ class Options:
     speed: float | None = None  # Known speed of the run or the belt, m/s
     distance: float | None = None  # Known distance from the first to the last frame, m
     incline: float | None = None  # Slope of the ground or the belt, degrees, uphill positive
-    camera_level: bool = False  # The camera was level: its vertical, not that of the motion
+    camera_level: bool = False  # The camera stood level: up is its up
     checkpoint: str | Path | None = None  # Lifter; the shipped one when not given
     corrector: str | Path | None = None  # Corrector of the points; the shipped one when not given
     raw: bool = False  # Lift the points as the detector marks them, without a corrector

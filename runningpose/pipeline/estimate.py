@@ -98,7 +98,7 @@ def estimate(
     incline: float | None = None,  # Slope of the ground or the belt, degrees, uphill positive
     corrector: str | Path | None = None,  # Corrector; the shipped one when not given
     raw: bool = False,  # Lift the points as the detector marks them, without a corrector
-    camera_level: bool = False,  # The camera was level: its vertical, not that of the motion
+    camera_level: bool = False,  # The camera stood level: up is its up
     body: MeasuredBody | None = None,  # Measured segments, and how the detector marks this runner
     stage: Stage = nullcontext,  # Context manager around each stage, e.g. to time it
 ) -> Estimate:

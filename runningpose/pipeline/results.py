@@ -75,8 +75,9 @@ def provenance(
 # %% ../../nbs/pipeline/620_results.ipynb #6b4522af
 POSE_FACTS = (
     "backend model weights_sha256 corrector not_corrected checkpoint scale_source camera_source "
-    "segments_m segments_source offset_forward_mm "
-    "treadmill heading_from up view_deg view_sd_deg view_unknown tilt_deg slope_deg incline_deg "
+    "focal_sd segments_m segments_source offset_forward_mm "
+    "treadmill heading_from up up_sd_deg view_deg view_sd_deg view_unknown tilt_deg tilt_along_deg "
+    "slope_deg incline_deg "
     "backward path_from slip "
     "speed_given"
 ).split()

@@ -126,7 +126,7 @@ def matching_truths(
     return matched
 
 # %% ../../nbs/pipeline/670_validate.ipynb #a6363fb8
-CLOCK_ANGLES = ("knee_flexion", "hip_flexion", "ankle_dorsiflexion", "elbow_flexion")
+CLOCK_ANGLES = ("knee_flexion", "hip_flexion_trunk", "ankle_dorsiflexion", "elbow_flexion")
 LEAST_OVERLAP_S = 0.5  # of video and recording
 LEAST_SPREAD_DEG = 3.0  # of an angle that helps to find the clock
 

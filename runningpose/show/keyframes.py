@@ -48,7 +48,7 @@ def key_times(
 
 # %% ../../nbs/show/579_keyframes.ipynb #8c56c476
 ANGLE_POINTS = dict(  # segment above, joint, segment below
-    hip_flexion=("neck", "hip", "knee"),
+    hip_flexion=("above_hip", "hip", "knee"),
     knee_flexion=("hip", "knee", "ankle"),
     ankle_dorsiflexion=("knee", "ankle", "big_toe"),
 )
@@ -126,10 +126,11 @@ def draw_angles(
 ) -> np.ndarray:  # The same picture
     "Hip, knee and ankle of one side and the trunk, with their angles"
     point = dict(zip(skeleton("halpe_26").keypoints, xy))
+    point[f"{side}_above_hip"] = point[f"{side}_hip"] - [0, 1]  # the vertical
     size = max(8, img.shape[0] // 30)
     labels = []
     for angle, names in ANGLE_POINTS.items():
-        points = [point[n if n == "neck" else f"{side}_{n}"] for n in names]
+        points = [point[f"{side}_{n}"] for n in names]
         value = row.get(f"{side}_{angle}", np.nan)
         if not (np.isfinite(points).all() and np.isfinite(value)):
             continue
