@@ -95,13 +95,13 @@ def status(client, path):
     return client.get(f"/gradio_api/file={path}").status_code
 
 
-def analyse(client, video, height=0, rotate=None, incline=0):
+def analyse(client, video, height=0, rotate=None, incline=0, mass=0):
     "What the page gets when the button is pressed: the outputs, or the sentence of a refusal"
     page = client.get("/config").json()
     (number,) = [d["id"] for d in page["dependencies"] if d["api_name"] == "analyse"]
     session = os.urandom(6).hex()
     file = dict(path=video, meta={"_type": "gradio.FileData"})
-    data = [file, height, None, "heavy", False, 0, rotate, incline]
+    data = [file, height, None, "heavy", False, 0, rotate, incline, mass]
     call = dict(data=data, fn_index=number, session_hash=session)
     assert client.post("/gradio_api/queue/join", json=call).status_code == 200
     with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as lines:
@@ -144,12 +144,12 @@ def test_choices_of_the_page(app, tmp_path):
     "What is chosen on the page reaches the analysis; what is left alone is not given"
     client = app.browser()
     video = upload(client, film(tmp_path / "run.mp4"))
-    chosen = analyse(client, video, height=1.7, rotate=90, incline=3)["data"][0]
-    for option in ("height", "rotate", "incline"):
-        value = dict(height=1.7, rotate=90, incline=3)[option]
+    choices = dict(height=1.7, rotate=90, incline=3, mass=68)
+    chosen = analyse(client, video, **choices)["data"][0]
+    for option, value in choices.items():
         assert f"&#x27;{option}&#x27;: {value}" in chosen
     alone = analyse(client, video)["data"][0]
-    for option in ("height", "rotate", "incline", "speed"):
+    for option in ("height", "rotate", "incline", "mass", "speed"):
         assert f"&#x27;{option}&#x27;: None" in alone
 
 
@@ -198,7 +198,7 @@ def test_a_turned_picture_is_analysed_as_chosen(turned_video):
         handlers = Handlers(Page, files, LIMITS)
 
         def press(rotate):
-            given = (1.75, None, "heavy", False, 0, rotate, 0)
+            given = (1.75, None, "heavy", False, 0, rotate, 0, 0)
             return handlers.analyse(str(video), *given, lambda *a, **k: None, session)
 
         with pytest.raises(Page.Error, match="lies on its side.*Turn the picture.*More"):

@@ -127,6 +127,7 @@ def run_job(
     speed: float | None = None,  # Known speed, m/s; 0 or None when it is not known
     rotate: int | None = None,  # Degrees clockwise by which a picture that lies is turned
     incline: float | None = None,  # Slope of the ground or the belt, degrees; 0 or None: level
+    mass: float | None = None,  # Mass, kg; 0 or None when it is not known
     announce: Callable[[str], Any] | None = None,  # Gets the name of each stage
     parent: str | Path | None = None,  # Where its folder is made; the system's temporary folder
 ) -> AppResult:
@@ -144,6 +145,7 @@ def run_job(
             model=model,
             mirror=mirror,
             height=height or None,
+            mass=mass or None,
             select=point,
             speed=speed or None,
             rotate=rotate,
@@ -280,6 +282,7 @@ class Handlers:
         speed: float,
         rotate: int | None,
         incline: float,
+        mass: float,
         bar: Callable,
         session: str,
     ) -> tuple[str, Any, Any, str]:
@@ -290,7 +293,7 @@ class Handlers:
         try:
             self.limits.check(self.own(video, session))
             folder = self.files.folder(session)
-            given = (height, point, model, mirror, speed, rotate, incline)
+            given = (height, point, model, mirror, speed, rotate, incline, mass)
             result = run_job(video, *given, announce, folder)
         except Exception as error:
             raise self.error(error, video) from None
@@ -314,6 +317,7 @@ class Inputs(NamedTuple):
     speed: Any
     rotate: Any
     incline: Any
+    mass: Any
     start: Any  # The button
 
 
@@ -323,6 +327,8 @@ def input_column(gr: Any, limits: Limits) -> Inputs:
     video = gr.File(label=label, file_types=VIDEO_TYPES, elem_id="video")
     label = "Height of the runner, m, e.g. 1.72; 0 if it is not known"
     height = gr.Number(label=label, value=0, elem_id="height")
+    label = "Mass of the runner, kg, e.g. 68; 0 if it is not known"
+    mass = gr.Number(label=label, value=0, elem_id="mass")
     with gr.Accordion(MORE_LABEL, open=False):
         model = gr.Radio(["full", "heavy"], value="heavy", label="Detector", info=MODEL_INFO)
         mirror = gr.Checkbox(label="Two passes (half as fast, safer left and right)")
@@ -331,7 +337,7 @@ def input_column(gr: Any, limits: Limits) -> Inputs:
         label = "Slope of the ground or the belt, degrees, uphill positive; 0 if it is level"
         incline = gr.Number(label=label, value=0, elem_id="incline")
     start = gr.Button("Analyse", variant="primary", elem_id="go")
-    return Inputs(video, height, model, mirror, speed, rotate, incline, start)
+    return Inputs(video, height, model, mirror, speed, rotate, incline, mass, start)
 
 
 class Outputs(NamedTuple):
@@ -375,9 +381,19 @@ def build_app(
         return handlers.choose(video, picture, rotate, place, session(who))
 
     def analyse(
-        video, height, point, model, mirror, speed, rotate, incline, who: Request, bar=progress
+        video,
+        height,
+        point,
+        model,
+        mirror,
+        speed,
+        rotate,
+        incline,
+        mass,
+        who: Request,
+        bar=progress,
     ):
-        given = (video, height, point, model, mirror, speed, rotate, incline)
+        given = (video, height, point, model, mirror, speed, rotate, incline, mass)
         return handlers.analyse(*given, bar, session(who))
 
     with gr.Blocks(title="RunningPose") as page:
