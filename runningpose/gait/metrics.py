@@ -28,6 +28,7 @@ from runningpose.gait.confidence import (
 )
 from .events import gait_events
 from .norms import norm_of, value_source
+from .over_time import over_time
 from runningpose.gait.reasons import (
     MOSTLY_ODD,
     impossible_reason,
@@ -240,7 +241,7 @@ def gait_metrics(
     steps: pd.DataFrame | None = None,  # Table of `step_measures`; found here when not given
 ) -> (
     pd.DataFrame
-):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, norm_source
+):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, over_time, …
     "Running metrics with unit, spread, number of steps and confidence, or why they are not given"
     events = gait_events(pose3d) if events is None else events
     if steps is None:
@@ -263,6 +264,7 @@ def gait_metrics(
         clip_s=[float(t) for t in pose3d.time.values[[0, -1]]],
         norm_source=value_source(list(CATALOGUE), scene.gait, given_speed(table)),
         odd_steps=int(scene.odd.sum()),
+        over_time=over_time(scene.steps[~scene.odd]),
     )
     return table
 

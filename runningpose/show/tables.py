@@ -7,8 +7,8 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_PENALTY', 'UNIT_NAMES', 'NUMERIC_COLUMNS',
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_penalties', 'value_class', 'value_notes', 'reason_of', 'value_cell', 'difference_cell', 'definition',
            'name_cell', 'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes', 'not_given_list',
-           'segments_table', 'group_of', 'grouped_tables', 'metrics_table', 'rows_note', 'steps_table', 'events_table',
-           'Entry', 'as_text', 'flatten', 'made_table']
+           'segments_table', 'group_of', 'grouped_tables', 'over_time_list', 'metrics_table', 'rows_note',
+           'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
@@ -356,6 +356,30 @@ def grouped_tables(
     return tables.get("main", "") + folded
 
 
+def over_time_list(
+    metrics: pd.DataFrame,  # Gait metrics, whose attributes hold what changes over the clip
+) -> str:  # HTML; empty where nothing does that the table of metrics gives
+    "Drift over the clip and variability between strides, where the clip shows them"
+    given = set(metrics.metric[metrics.value.notna()])
+    kinds = metrics.attrs.get("over_time", {})
+    shown = [
+        (kind, change)
+        for kind, changes in kinds.items()
+        for change in changes
+        if change["value"] is not None and change["metric"] in given
+    ]
+    if not shown:
+        return ""
+    words = dict(drift="drift of", variability="variability between strides of")
+    items = "".join(
+        f"<li>{words[kind]} {format_name(change['metric'])}: "
+        f"{format_number(change['value'])} ± {format_number(change['margin'], change['value'])} "
+        f"{escape(change['unit'])} (95 %)</li>"
+        for kind, change in shown
+    )
+    return f"<h3>Over the clip</h3><ul>{items}</ul>"
+
+
 def metrics_table(
     metrics: pd.DataFrame,  # metric, side, value, unit, sd, n, confidence, norm_low, norm_high
 ) -> str:  # HTML
@@ -377,7 +401,7 @@ def metrics_table(
         else "no norm at this speed."
     )
     source = attrs.get("norm_source") or unnamed
-    tables = grouped_tables(metrics, attrs.get("reasons", {}))
+    tables = grouped_tables(metrics, attrs.get("reasons", {})) + over_time_list(metrics)
     return segments_table(metrics) + tables + missing + metrics_notes(metrics, source)
 
 # %% ../../nbs/show/582_tables.ipynb #f0da6e14
