@@ -7,8 +7,8 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_PENALTY', 'UNIT_NAMES', 'NUMERIC_COLUMNS',
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_penalties', 'value_class', 'value_notes', 'reason_of', 'value_cell', 'difference_cell', 'definition',
            'name_cell', 'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes', 'not_given_list',
-           'segments_table', 'group_of', 'grouped_tables', 'over_time_list', 'metrics_table', 'rows_note',
-           'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
+           'segments_table', 'group_of', 'MetricCells', 'grouped_tables', 'over_time_list', 'metrics_table',
+           'rows_note', 'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
@@ -337,17 +337,22 @@ def group_of(
     return CATALOGUE[metric].group if metric in CATALOGUE else "main"
 
 
+class MetricCells(NamedTuple):
+    "One row of a table of metrics"
+
+    metric: str
+    cells: list[str]  # Finished HTML
+
+
 def grouped_tables(
-    metrics: pd.DataFrame,  # Metrics with numbers
-    penalties: dict[str, dict[str, float]],  # 'metric side' to reasons and factors
+    head: list[str],  # Headings, finished HTML
+    found: Iterable[MetricCells],
 ) -> str:  # HTML
     "The main metrics as a table, and each further group as one that is folded"
-    comparison = symmetry(metrics)
     rows: dict[str, list[list[str]]] = {group: [] for group in GROUPS}
-    for name, own in metrics.groupby("metric", sort=False):
-        row = metric_table_row(str(name), own, comparison, penalties)
-        rows[group_of(str(name))].append(row)
-    tables = {group: html_table(METRIC_HEAD, own) for group, own in rows.items() if own}
+    for row in found:
+        rows[group_of(row.metric)].append(row.cells)
+    tables = {group: html_table(head, own) for group, own in rows.items() if own}
     folded = "".join(
         f"<details><summary>{escape(GROUPS[group])} ({len(rows[group])})</summary>{table}</details>"
         for group, table in tables.items()
@@ -401,7 +406,12 @@ def metrics_table(
         else "no norm at this speed."
     )
     source = attrs.get("norm_source") or unnamed
-    tables = grouped_tables(metrics, attrs.get("reasons", {})) + over_time_list(metrics)
+    comparison, penalties = symmetry(metrics), attrs.get("reasons", {})
+    rows = [
+        MetricCells(str(name), metric_table_row(str(name), own, comparison, penalties))
+        for name, own in metrics.groupby("metric", sort=False)
+    ]
+    tables = grouped_tables(METRIC_HEAD, rows) + over_time_list(metrics)
     return segments_table(metrics) + tables + missing + metrics_notes(metrics, source)
 
 # %% ../../nbs/show/582_tables.ipynb #f0da6e14
