@@ -103,7 +103,7 @@ def sine_peak_force(
 
 @metric("BW", BOTH, needs=FROM_TIMES, source=MORIN, possible=(1.57, 6), group="forces")
 def peak_force_estimate(step: Step) -> float:
-    "peak vertical force, estimated from contact and flight as half a sine, body weights"
+    "peak vertical force as half a sine, estimated from contact and flight; plates read more"
     return sine_peak_force(step.contact_time, step.flight_time)
 
 
