@@ -75,7 +75,7 @@ PLACES = {
     "gait.cycles": "cycle_table",
     "gait.norms": "norm_of norm_band norm_table",
     "gait.ground": "lock_to_ground",
-    "show.figures": "plot_angles plot_cycles plot_pose3d",
+    "show.figures": "plot_angles plot_cycles plot_pose3d plot_style",
     "show.overlay": "overlay_video poster best_frame",
     "show.report": "write_report",
     "pipeline.analyze": "analyze write_results Analysis",

@@ -95,13 +95,14 @@ def status(client, path):
     return client.get(f"/gradio_api/file={path}").status_code
 
 
-def analyse(client, video, height=0, rotate=None, incline=0, camera_level=False):
+def analyse(client, video, height=0, rotate=None, incline=0, camera_level=False, mass=0):
     "What the page gets when the button is pressed: the outputs, or the sentence of a refusal"
     page = client.get("/config").json()
     (number,) = [d["id"] for d in page["dependencies"] if d["api_name"] == "analyse"]
     session = os.urandom(6).hex()
     file = dict(path=video, meta={"_type": "gradio.FileData"})
-    data = [file, height, None, "heavy", False, 0, rotate, incline, camera_level]
+    given = [height, None, "heavy", False, 0, rotate, incline, camera_level, mass]
+    data = [file, *given]
     call = dict(data=data, fn_index=number, session_hash=session)
     assert client.post("/gradio_api/queue/join", json=call).status_code == 200
     with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as lines:
@@ -144,12 +145,12 @@ def test_choices_of_the_page(app, tmp_path):
     "What is chosen on the page reaches the analysis; what is left alone is not given"
     client = app.browser()
     video = upload(client, film(tmp_path / "run.mp4"))
-    choices = dict(height=1.7, rotate=90, incline=3, camera_level=True)
+    choices = dict(height=1.7, rotate=90, incline=3, camera_level=True, mass=68)
     chosen = analyse(client, video, **choices)["data"][0]
     for option, value in choices.items():
         assert f"&#x27;{option}&#x27;: {value}" in chosen
     alone = analyse(client, video)["data"][0]
-    for option in ("height", "rotate", "incline", "speed"):
+    for option in ("height", "rotate", "incline", "mass", "speed"):
         assert f"&#x27;{option}&#x27;: None" in alone
     assert "&#x27;camera_level&#x27;: False" in alone
 
@@ -199,7 +200,7 @@ def test_a_turned_picture_is_analysed_as_chosen(turned_video):
         handlers = Handlers(Page, files, LIMITS)
 
         def press(rotate):
-            given = (1.75, None, "heavy", False, 0, rotate, 0, False)
+            given = (1.75, None, "heavy", False, 0, rotate, 0, False, 0)
             return handlers.analyse(str(video), *given, lambda *a, **k: None, session)
 
         with pytest.raises(Page.Error, match="lies on its side.*Turn the picture.*More"):

@@ -112,7 +112,12 @@ def limping(shift, seconds, speed=3.0, gait="run"):
 
 @pytest.mark.parametrize(
     "shift, seconds, speed, gait",
-    [(0.03, 3.35, 3.0, "run"), (0.05, 5.0, 3.0, "run"), (0.04, 6.3, 1.1, "walk")],
+    [
+        (0.03, 2.4, 3.0, "run"),  # two steps of a side
+        (0.03, 3.35, 3.0, "run"),
+        (0.05, 5.0, 3.0, "run"),
+        (0.04, 6.3, 1.1, "walk"),
+    ],
 )
 def test_a_limp_keeps_its_steps(shift, seconds, speed, gait):
     info, pose = limping(shift, seconds, speed, gait)

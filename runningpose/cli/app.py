@@ -128,6 +128,7 @@ def run_job(
     rotate: int | None = None,  # Degrees clockwise by which a picture that lies is turned
     incline: float | None = None,  # Slope of the ground or the belt, degrees; 0 or None: level
     camera_level: bool = False,  # The camera was level
+    mass: float | None = None,  # Mass, kg; 0 or None when it is not known
     announce: Callable[[str], Any] | None = None,  # Gets the name of each stage
     parent: str | Path | None = None,  # Where its folder is made; the system's temporary folder
 ) -> AppResult:
@@ -145,6 +146,7 @@ def run_job(
             model=model,
             mirror=mirror,
             height=height or None,
+            mass=mass or None,
             select=point,
             speed=speed or None,
             rotate=rotate,
@@ -283,6 +285,7 @@ class Handlers:
         rotate: int | None,
         incline: float,
         camera_level: bool,
+        mass: float,
         bar: Callable,
         session: str,
     ) -> tuple[str, Any, Any, str]:
@@ -293,7 +296,7 @@ class Handlers:
         try:
             self.limits.check(self.own(video, session))
             folder = self.files.folder(session)
-            given = (height, point, model, mirror, speed, rotate, incline, camera_level)
+            given = (height, point, model, mirror, speed, rotate, incline, camera_level, mass)
             result = run_job(video, *given, announce, folder)
         except Exception as error:
             raise self.error(error, video) from None
@@ -318,6 +321,7 @@ class Inputs(NamedTuple):
     rotate: Any
     incline: Any
     camera_level: Any
+    mass: Any
     start: Any  # The button
 
 
@@ -327,6 +331,8 @@ def input_column(gr: Any, limits: Limits) -> Inputs:
     video = gr.File(label=label, file_types=VIDEO_TYPES, elem_id="video")
     label = "Height of the runner, m, e.g. 1.72; 0 if it is not known"
     height = gr.Number(label=label, value=0, elem_id="height")
+    label = "Mass of the runner, kg, e.g. 68; 0 if it is not known"
+    mass = gr.Number(label=label, value=0, elem_id="mass")
     with gr.Accordion(MORE_LABEL, open=False):
         model = gr.Radio(["full", "heavy"], value="heavy", label="Detector", info=MODEL_INFO)
         mirror = gr.Checkbox(label="Two passes (half as fast, safer left and right)")
@@ -337,7 +343,7 @@ def input_column(gr: Any, limits: Limits) -> Inputs:
         label = "The camera stood level, by its spirit level or grid"
         camera_level = gr.Checkbox(label=label, elem_id="camera-level")
     start = gr.Button("Analyse", variant="primary", elem_id="go")
-    more = (model, mirror, speed, rotate, incline, camera_level)
+    more = (model, mirror, speed, rotate, incline, camera_level, mass)
     return Inputs(video, height, *more, start)
 
 
@@ -391,10 +397,11 @@ def build_app(
         rotate,
         incline,
         level,
+        mass,
         who: Request,
         bar=progress,
     ):
-        given = (video, height, point, model, mirror, speed, rotate, incline, level)
+        given = (video, height, point, model, mirror, speed, rotate, incline, level, mass)
         return handlers.analyse(*given, bar, session(who))
 
     with gr.Blocks(title="RunningPose") as page:

@@ -85,6 +85,7 @@ def runningpose(
     select: str = None,  # Whom to follow: largest (default), longest, fastest, centre, x,y ...
     mirror: bool = False,  # A second, mirrored pass: half as fast, safer left and right
     height: float = None,  # Stature of the runner, m; 1.75 is assumed when not given
+    mass: float = None,  # Mass of the runner, kg; gives stiffness in N/m
     segments: str = None,  # Measured segments, m: thigh=0.43,shank=0.42 ...
     standing: str = None,  # Video of the same runner standing still; needs --height
     fov: float = None,  # Field of view across the longer side, degrees; 60 is assumed
@@ -118,6 +119,7 @@ def runningpose(
         real_fps=real_fps,
         rotate=rotate,
         height=height,
+        mass=mass,
         segments=parse_segments(segments),
         standing=standing,
         fov=fov,

@@ -27,6 +27,7 @@ from runningpose.gait.confidence import (
 from .events import gait_events
 from .intervals import Difference, leg_difference, metric_interval
 from .norms import norm_of, value_source
+from .over_time import over_time
 from runningpose.gait.reasons import (
     MOSTLY_ODD,
     impossible_reason,
@@ -288,8 +289,8 @@ def gait_metrics(
     give_all: bool = False,  # Also values that are too uncertain to be of use
 ) -> (
     pd.DataFrame
-):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, norm_source
-    "Running metrics with unit, 90 % interval, spread and number of steps, or why they are not given"
+):  # A row per metric and side; attrs: reasons, odd_steps, gait, segments, over_time, …
+    "Running metrics with unit, 90 % interval, spread and steps, or why they are not given"
     events = gait_events(pose3d) if events is None else events
     if steps is None:
         angles = joint_angles(pose3d) if angles is None else angles
@@ -313,6 +314,7 @@ def gait_metrics(
         odd_steps=int(scene.odd.sum()),
         near_side=scene.conditions.near_side,
         differences={k: d._asdict() for k, d in leg_differences(table, scene.conditions).items()},
+        over_time=over_time(scene.steps[~scene.odd]),
     )
     return table
 

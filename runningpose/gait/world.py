@@ -146,7 +146,7 @@ def viewpoint(
     pose3d: xr.Dataset,  # 3D poses, m
     up: np.ndarray,  # Unit vector, shape (3,)
     forward: np.ndarray,  # Unit vector, shape (3,)
-) -> dict[str, float]:  # view_deg, view_sd_deg (degrees); view_unknown where it cannot be told
+) -> dict[str, Any]:  # view_deg, view_sd_deg (degrees), near_side; view_unknown instead
     "From where the camera saw the run: 0 from the front or back, 90 from the side"
     if pose3d.attrs["frame"] != "camera":
         return {}
@@ -156,7 +156,8 @@ def viewpoint(
     spread = view_spread(pose3d, up)
     if spread > MAX_VIEW_SD_DEG or not legs_seen(pose3d):
         return dict(view_unknown=True)
-    left_of_sight = np.cross(up, forward) @ flat < 0  # the camera stands to the runner's left
+    sight = np.nanmedian(points(pose3d, "mid_hip")[0].astype(float), 0)
+    left_of_sight = np.cross(up, forward) @ sight < 0  # the camera stands to the runner's left
     found = dict(view_deg=round(view, 1), near_side="left" if left_of_sight else "right")
     return found if np.isnan(spread) else found | dict(view_sd_deg=round(spread, 1))
 

@@ -21,6 +21,7 @@ from fastcore.meta import delegates
 from ..atomic import check_out
 from ..camera import Camera, phone_camera
 from ..checks import check_number
+from ..gait.forces import check_mass
 from ..gait.ground import check_speed_and_distance
 from ..gait.world import check_incline
 from ..lifting.lift import check_height, check_use, is_published
@@ -72,6 +73,7 @@ class Options:
     real_fps: float | None = None  # Frames per second when it was filmed, if the file plays others
     rotate: int | None = None  # Degrees clockwise to turn a picture that lies: 90, 180 or 270
     height: float | None = None  # Stature of the runner, m; 1.75 is assumed when not given
+    mass: float | None = None  # Mass of the runner, kg; gives stiffness in N/m
     segments: Any = None  # Measured lengths by name, m, e.g. {"thigh": 0.43}; see `MEASURES`
     standing: str | Path | None = None  # Video of the runner standing still; needs the height
     fov: float | None = None  # Field of view across the longer side, degrees; 60 is assumed
@@ -97,6 +99,7 @@ NUMBERS = dict(
     end="s",
     real_fps="Hz",
     height="m",
+    mass="kg",
     fov="degrees",
     speed="m/s",
     distance="m",
@@ -148,6 +151,7 @@ def check_options(
             check_number(value, name, unit)
     find_backend(options.backend, options.mirror, options.model)
     check_height(options.height)
+    check_mass(options.mass)
     check_body(options)
     check_speed_and_distance(options.speed, options.distance)
     check_incline(options.incline)
@@ -254,6 +258,7 @@ def estimate_job(
         job.options.camera_level,
         body,
         stage,
+        job.options.mass,
     )
 
 # %% ../../nbs/pipeline/640_analyze.ipynb #96c81953

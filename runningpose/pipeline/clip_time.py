@@ -294,7 +294,7 @@ def withhold_times(
         reasons[key] = given | {DOUBT: 0.0}
     segments = given_segments(metrics.attrs.get("segments", []), metrics)
     segments = [segment | dict(gait="") for segment in segments]
-    metrics.attrs = metrics.attrs | dict(reasons=reasons, gait="", segments=segments)
+    metrics.attrs = metrics.attrs | dict(reasons=reasons, gait="", segments=segments, over_time={})
     return metrics
 
 

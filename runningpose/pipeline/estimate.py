@@ -101,6 +101,7 @@ def estimate(
     camera_level: bool = False,  # The camera stood level: up is its up
     body: MeasuredBody | None = None,  # Measured segments, and how the detector marks this runner
     stage: Stage = nullcontext,  # Context manager around each stage, e.g. to time it
+    mass: float | None = None,  # Of the runner, kg; gives stiffness in N/m
 ) -> Estimate:
     "World poses, angles, events, steps and metrics; ValueError if the keypoints cannot be lifted"
     check_upright(kp2d)
@@ -122,6 +123,7 @@ def estimate(
     del centres
     with stage("gait"):
         pose3d, messages = fix_scale_and_path(pose3d, events, speed, distance, follows)
+        pose3d = pose3d.assign_attrs(mass=float(mass)) if mass else pose3d
         angles = joint_angles(pose3d)
         steps = step_measures(pose3d, events, angles)
         metrics = gait_metrics(pose3d, events, angles, steps)

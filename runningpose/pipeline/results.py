@@ -98,6 +98,7 @@ def findings(
         key_facts=dict(gait=estimate.events.attrs.get("gait"))
         | {name: attrs[name] for name in POSE_FACTS if name in attrs},
         segments=estimate.metrics.attrs.get("segments", []),
+        over_time=estimate.metrics.attrs.get("over_time", {}),
         not_given=not_given(estimate.metrics),
         angles_not_given=estimate.angles.attrs.get("not_given", {}),
     )

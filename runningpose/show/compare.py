@@ -27,11 +27,12 @@ from .figures import angle_title
 from .overlay import slowdown
 from runningpose.show.tables import (
     LOW_CONFIDENCE,
+    MetricCells,
     fill_template,
     format_difference,
     format_name,
     format_number,
-    html_table,
+    grouped_tables,
     write_page,
 )
 from ..skeleton import SIDE_COLOURS
@@ -343,9 +344,9 @@ def write_comparison(
         first=names[0],
         second=names[1],
         about=about_html(first, second),
-        table=html_table(
+        table=grouped_tables(
             ["Metric", *names, "Difference", confidence],
-            [comparison_row(row) for row in comparison.itertuples()],
+            [MetricCells(row.metric, comparison_row(row)) for row in comparison.itertuples()],
         ),
         curves=curves_html(first, second),
         notes=warnings_html(first, second),

@@ -7,8 +7,8 @@ __all__ = ['LOW_CONFIDENCE', 'NOTABLE_SHARE', 'UNIT_NAMES', 'NUMERIC_COLUMNS', '
            'decimals', 'format_number', 'format_difference', 'format_name', 'html_table', 'fill_template', 'write_page',
            'main_causes', 'value_class', 'interval_text', 'value_notes', 'reason_of', 'value_cell', 'difference_cell',
            'definition', 'name_cell', 'usual_range', 'as_double_support', 'metric_table_row', 'metrics_notes',
-           'not_given_list', 'segments_table', 'group_of', 'grouped_tables', 'metrics_table', 'rows_note',
-           'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
+           'not_given_list', 'segments_table', 'group_of', 'MetricCells', 'grouped_tables', 'over_time_list',
+           'metrics_table', 'rows_note', 'steps_table', 'events_table', 'Entry', 'as_text', 'flatten', 'made_table']
 
 # %% ../../nbs/show/582_tables.ipynb #0e6b4503
 import re
@@ -341,23 +341,52 @@ def group_of(
     return CATALOGUE[metric].group if metric in CATALOGUE else "main"
 
 
+class MetricCells(NamedTuple):
+    "One row of a table of metrics"
+
+    metric: str
+    cells: list[str]  # Finished HTML
+
+
 def grouped_tables(
-    metrics: pd.DataFrame,  # Metrics with numbers
-    penalties: dict[str, dict[str, float]],  # 'metric side' to reasons and factors
+    head: list[str],  # Headings, finished HTML
+    found: Iterable[MetricCells],
 ) -> str:  # HTML
     "The main metrics as a table, and each further group as one that is folded"
-    comparison = symmetry(metrics)
     rows: dict[str, list[list[str]]] = {group: [] for group in GROUPS}
-    for name, own in metrics.groupby("metric", sort=False):
-        row = metric_table_row(str(name), own, comparison, penalties)
-        rows[group_of(str(name))].append(row)
-    tables = {group: html_table(METRIC_HEAD, own) for group, own in rows.items() if own}
+    for row in found:
+        rows[group_of(row.metric)].append(row.cells)
+    tables = {group: html_table(head, own) for group, own in rows.items() if own}
     folded = "".join(
         f"<details><summary>{escape(GROUPS[group])} ({len(rows[group])})</summary>{table}</details>"
         for group, table in tables.items()
         if group != "main"
     )
     return tables.get("main", "") + folded
+
+
+def over_time_list(
+    metrics: pd.DataFrame,  # Gait metrics, whose attributes hold what changes over the clip
+) -> str:  # HTML; empty where nothing does that the table of metrics gives
+    "Drift over the clip and variability between strides, where the clip shows them"
+    given = set(metrics.metric[metrics.value.notna()])
+    kinds = metrics.attrs.get("over_time", {})
+    shown = [
+        (kind, change)
+        for kind, changes in kinds.items()
+        for change in changes
+        if change["value"] is not None and change["metric"] in given
+    ]
+    if not shown:
+        return ""
+    words = dict(drift="drift of", variability="variability between strides of")
+    items = "".join(
+        f"<li>{words[kind]} {format_name(change['metric'])}: "
+        f"{format_number(change['value'])} ± {format_number(change['margin'], change['value'])} "
+        f"{escape(change['unit'])} (95 %)</li>"
+        for kind, change in shown
+    )
+    return f"<h3>Over the clip</h3><ul>{items}</ul>"
 
 
 def metrics_table(
@@ -385,7 +414,12 @@ def metrics_table(
         else "no norm at this speed."
     )
     source = attrs.get("norm_source") or unnamed
-    tables = grouped_tables(metrics, attrs.get("reasons", {}))
+    comparison, penalties = symmetry(metrics), attrs.get("reasons", {})
+    rows = [
+        MetricCells(str(name), metric_table_row(str(name), own, comparison, penalties))
+        for name, own in metrics.groupby("metric", sort=False)
+    ]
+    tables = grouped_tables(METRIC_HEAD, rows) + over_time_list(metrics)
     return segments_table(metrics) + tables + missing + metrics_notes(metrics, source)
 
 # %% ../../nbs/show/582_tables.ipynb #f0da6e14
