@@ -173,8 +173,14 @@ def fit_error_model(
     (clip_variance, step_variance), _ = nnls(design, rest.to_numpy() ** 2)
     per_clip = clip_variance + step_variance * (1 / errors.n.clip(lower=1)).mean()
     between = float(means.var() - per_clip * (1 / counts).mean())
-    parts = clip_variance, step_variance, max(between, 0.0)
-    return ErrorModel(float(means.mean()), *(float(np.sqrt(v)) for v in parts), k, clips)
+    return ErrorModel(
+        bias=float(means.mean()),
+        clip_sd=float(np.sqrt(clip_variance)),
+        step_sd=float(np.sqrt(step_variance)),
+        person_sd=max(between, 0.0) ** 0.5,
+        people=k,
+        clips=clips,
+    )
 
 
 def fit_errors(
@@ -247,14 +253,16 @@ class MetricInterval(NamedTuple):
 UNKNOWN = MetricInterval(np.nan, np.nan, np.nan, np.nan, True, {})
 
 
-def _stature_variance(metric, value, conditions):
+def _stature_variance(metric: Metric, value: float, conditions: Conditions) -> float:
     "What an assumed stature adds to the variance of the error"
     if conditions.scaled or "scale" not in metric.needs:
         return 0.0
     return (STATURE_SD * (1.0 if is_relative(metric) else value)) ** 2
 
 
-def _costs(metric, leg, n, group, width, more_variance):
+def _costs(
+    metric: Metric, leg: str, n: int, group: ErrorGroup, width: float, more_variance: float
+) -> dict[str, float]:
     "To what share of its width an interval would shrink under better conditions"
 
     def share(other: ErrorGroup, steps: float = n, variance: float = more_variance) -> float:

@@ -121,8 +121,9 @@ def withheld_row(
 ) -> MetricRow:
     "A row without a value"
     nan = np.nan
-    before, after = (nan, nan, nan), (nan, 0, 0.0, nan, nan, nan)
-    return MetricRow(metric.name, side, *before, metric.unit, *after, reason)
+    return MetricRow(
+        metric.name, side, nan, nan, nan, metric.unit, nan, 0, 0.0, nan, nan, nan, reason
+    )
 
 
 def metric_row(
@@ -169,8 +170,10 @@ def metric_row(
         np.nan,
         reason,
     )
-    nothing = dict.fromkeys(("value", "low", "high", "sd", "repeat_sd"), np.nan)
-    return row._replace(**nothing) if reason else row, interval.costs
+    if reason:
+        nan = np.nan
+        row = row._replace(value=nan, low=nan, high=nan, sd=nan, repeat_sd=nan)
+    return row, interval.costs
 
 # %% ../../nbs/gait/495_metrics.ipynb #3e750004
 MAX_SPEED_DIFFERENCE, MAX_CADENCE_DIFFERENCE = 0.15, 0.08  # shares, between segments that agree
