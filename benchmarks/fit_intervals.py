@@ -21,6 +21,7 @@ from runningpose.gait.intervals import (
     fit_error_model,
     fit_errors,
     paired_differences,
+    step_share,
     tolerance_of,
 )
 
@@ -59,8 +60,8 @@ def unexplained(rendered, models):
 
 
 def detector_keys(table):
-    "What a detector's part is known for: value or difference of a metric, from the side or not"
-    kind = np.where(table.leg == "difference", "difference", "value")
+    "What a detector's part is known for: a metric of both legs, one or their difference; the view"
+    kind = table.leg.where(table.leg.isin(["both", "difference"]), "one")
     view = np.where(table["view"] == "side", "side", "other")
     return list(zip(table.metric, kind, view, strict=True))
 
@@ -112,6 +113,7 @@ def judged(rows, model_for):
 def leave_one_out(errors):
     "Judged errors of each person by the models of the others"
     groups = {key: own for key, own in errors.groupby(GROUP_COLUMNS)}
+    shares = {metric: step_share(own) for metric, own in errors.groupby("metric")}
     parts = []
     for person, rows in tqdm(errors.groupby("person"), desc="people left out"):
         known = {}
@@ -119,7 +121,7 @@ def leave_one_out(errors):
         def model_for(key, known=known, person=person):
             if key not in known:
                 others = groups[key][groups[key].person != person]
-                known[key] = fit_error_model(others)
+                known[key] = fit_error_model(others, shares[key[0]])
             return known[key]
 
         parts.append(judged(rows, model_for))
@@ -180,7 +182,7 @@ def main(
     }
     simulated = with_differences(read["simulated_metrics"])
     rendered = read["rendered_metrics"]
-    rendered = with_differences(rendered[~rendered.clip.str.startswith(UNUSUAL)])
+    rendered = with_differences(rendered[~rendered["clip"].str.startswith(UNUSUAL)])
     table = fit_errors(simulated)
     parts = detector_parts(unexplained(rendered, models_of(table)))
     with_detector(table, parts).round(5).to_csv(PACKAGE / "errors.csv", index=False)

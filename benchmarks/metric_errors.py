@@ -43,7 +43,7 @@ from runningpose.training.motions import MODEL_FPS
 
 SHORTEST_S, LONGEST_S = 2.0, 8.0  # of a window
 SLOW_SHARE, NO_FEET_SHARE = 0.35, 0.25  # of the views at 30 frames/s, and without foot points
-STARTS = ("tindra",)  # block starts are no steady run
+UNSTEADY = ("Tindra", "cmu_127", "cmu_49", "biomac_trial0100", "biomac_trial0122")  # starts, turns
 ERROR_COLUMNS = (
     "person clip view_deg view rate points metric side leg n value truth error events".split()
 )
@@ -266,7 +266,7 @@ def main(
     motions = [
         m
         for m in load_all_mocap(data / "mocap")
-        if fold_of(m.subject) and not m.subject.startswith(STARTS) and m.seconds >= SHORTEST_S
+        if fold_of(m.subject) and not m.name.startswith(UNSTEADY) and m.seconds >= SHORTEST_S
         if only is None or m.subject in only
     ]
     write(

@@ -6,9 +6,9 @@
 __all__ = ['RELATIVE_UNITS', 'SIDE_VIEW_DEG', 'OBLIQUE_VIEW_DEG', 'SLOW_HZ', 'GROUP_COLUMNS', 'FEWEST_CLIPS', 'FEWEST_PEOPLE',
            'TOLERANCES', 'USELESS', 'STATURE_SD', 'UNKNOWN', 'DETECTABLE', 'LEAST_CURVE_R', 'WIDEST_CURVE_DEG',
            'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group', 'leg_of', 'ErrorModel',
-           'ErrorInterval', 'fit_error_model', 'fit_errors', 'error_table', 'error_model', 'tolerance_of',
-           'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference', 'CurveError',
-           'curve_errors', 'curve_error', 'is_shown_elsewhere']
+           'ErrorInterval', 'within_people', 'step_share', 'fit_error_model', 'fit_errors', 'error_table',
+           'error_model', 'tolerance_of', 'MetricInterval', 'metric_interval', 'paired_differences', 'Difference',
+           'leg_difference', 'CurveError', 'curve_errors', 'curve_error', 'is_shown_elsewhere']
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310004
 from functools import cache
@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 from scipy.stats import t as student_t
 
 from .confidence import Conditions
@@ -157,8 +156,39 @@ class ErrorInterval(NamedTuple):
         return float(above - below)
 
 
+def within_people(
+    errors: pd.DataFrame,  # person, n, error: of one metric, leg and group
+) -> pd.DataFrame:  # square: of the error less its person's mean; few: 1/n against its mean
+    "What differs between the clips of one person, and how few steps each clip has"
+    people = errors.groupby("person").error
+    shrunk = 1 - 1 / people.transform("size")  # what is left of a square on average
+    rest = (errors.error - people.transform("mean")) ** 2
+    several = shrunk > 0
+    inverse = 1 / errors.n.clip(lower=1)
+    table = pd.DataFrame(dict(square=rest / shrunk, few=inverse / inverse[several].mean()))
+    return table[several]
+
+
+def step_share(
+    errors: pd.DataFrame,  # Columns of GROUP_COLUMNS, person, n, error: of one metric
+) -> float:  # 0..1
+    "The share of the variance between clips that falls with the number of steps, of all groups"
+    parts = []
+    for _, own in errors.groupby(GROUP_COLUMNS):
+        table = within_people(own)
+        if len(table) >= FEWEST_CLIPS and table.square.mean() > 0:
+            parts.append(table.assign(square=table.square / table.square.mean()))
+    if not parts:
+        return 0.0
+    table = pd.concat(parts)
+    few = table.few - 1
+    slope = float((table.square - 1) @ few / (few @ few)) if few.any() else 0.0
+    return min(max(slope, 0.0), 1.0)
+
+
 def fit_error_model(
     errors: pd.DataFrame,  # person, n, error: of one metric, leg and group
+    share: float,  # What `step_share` gives for the metric
 ) -> ErrorModel | None:  # None where there are too few
     "Variances between people, clips and steps by the method of moments"
     errors = errors.dropna(subset=["error"])
@@ -167,16 +197,15 @@ def fit_error_model(
     if k < FEWEST_PEOPLE or clips < FEWEST_CLIPS:
         return None
     means, counts = people.mean(), people.size()
-    rest = errors.error - people.transform("mean")
-    shrunk = (1 - 1 / people.transform("size")).to_numpy()  # what is left of a square on average
-    design = np.stack([shrunk, shrunk / errors.n.clip(lower=1)], 1)
-    (clip_variance, step_variance), _ = nnls(design, rest.to_numpy() ** 2)
-    per_clip = clip_variance + step_variance * (1 / errors.n.clip(lower=1)).mean()
-    between = float(means.var() - per_clip * (1 / counts).mean())
+    table = within_people(errors)
+    by_person = table.square.groupby(errors.person).mean()  # all people weigh the same
+    within = float(by_person.mean()) if len(by_person) else float(means.var())
+    between = float(means.var()) - within * float((1 / counts).mean())
+    inverse = float((1 / errors.n.clip(lower=1)).mean())
     return ErrorModel(
         bias=float(means.mean()),
-        clip_sd=float(np.sqrt(clip_variance)),
-        step_sd=float(np.sqrt(step_variance)),
+        clip_sd=float(np.sqrt((1 - share) * within)),
+        step_sd=float(np.sqrt(share * within / inverse)),
         person_sd=max(between, 0.0) ** 0.5,
         people=k,
         clips=clips,
@@ -188,9 +217,11 @@ def fit_errors(
 ) -> pd.DataFrame:  # GROUP_COLUMNS and the fields of `ErrorModel`
     "The error model of every metric under every kind of conditions"
     rows = []
-    for group, own in errors.groupby(GROUP_COLUMNS):
-        if model := fit_error_model(own):
-            rows.append((*group, *model))
+    for _, of_metric in errors.groupby("metric"):
+        share = step_share(of_metric)
+        for group, own in of_metric.groupby(GROUP_COLUMNS):
+            if model := fit_error_model(own, share):
+                rows.append((*group, *model))
     return pd.DataFrame(rows, columns=GROUP_COLUMNS + list(ErrorModel._fields))
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310020
