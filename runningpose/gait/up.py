@@ -6,9 +6,9 @@
 __all__ = ['ROLL_OFF_DEG', 'MIN_SWEEP_FRAMES', 'MIN_SWEEP_SPEED', 'MIN_PATH_M', 'MIN_FEET_CONFIDENCE', 'VIEWS_DEG',
            'LIFTED_ROLL_OFF_DEG', 'FEET_FLOOR_DEG', 'PATH_FLOOR_DEG', 'ACROSS_FLOOR_DEG', 'STRIDE_ALONG_DEG',
            'STRIDE_ACROSS_DEG', 'MAX_TILT_DEG', 'UPRIGHT_TRUNK_DEG', 'ROLL_SD_DEG', 'PITCH_SD_DEG', 'CARELESS_SD_DEG',
-           'CARELESS_SHARE', 'GIVEN_SD_DEG', 'FROM_MOTION', 'FUSED', 'ASSUMED_LEVEL', 'UpReading', 'sweep_velocity',
-           'side_axis', 'feet_tell_up', 'pelvis_path', 'up_across', 'up_from_motion', 'trunk_to_up', 'up_of_segments',
-           'Vertical', 'fused_up']
+           'CARELESS_SHARE', 'TILT_SHARE', 'GIVEN_SD_DEG', 'FROM_MOTION', 'FUSED', 'ASSUMED_LEVEL', 'UpReading',
+           'sweep_velocity', 'side_axis', 'feet_tell_up', 'pelvis_path', 'up_across', 'up_from_motion', 'trunk_to_up',
+           'up_of_segments', 'Vertical', 'fused_up']
 
 # %% ../../nbs/gait/480_up.ipynb #4800a004
 from typing import NamedTuple
@@ -40,7 +40,7 @@ VIEWS_DEG = (0, 45, 80)  # angles between sight and run for which the next four 
 LIFTED_ROLL_OFF_DEG = (2.6, 2.6, 1.0)  # as ROLL_OFF_DEG, of lifted joints
 FEET_FLOOR_DEG = (3.2, 2.6, 2.4)  # SD along the run between clips, of the feet
 PATH_FLOOR_DEG = (3.0, 2.7, 1.0)  # the same, of the pelvis's path
-ACROSS_FLOOR_DEG = (1.8, 2.4, 3.3)  # SD across the run between clips
+ACROSS_FLOOR_DEG = (2.2, 2.4, 3.3)  # SD across the run between clips
 STRIDE_ALONG_DEG, STRIDE_ACROSS_DEG = 2.7, 1.1  # SD between single strides of one clip
 
 
@@ -191,6 +191,7 @@ def up_of_segments(
 ROLL_SD_DEG, PITCH_SD_DEG = 3.0, 8.0  # of a camera that is held level by eye; a choice
 CARELESS_SD_DEG = 12.0  # of one that is not; a choice
 CARELESS_SHARE = 0.1  # of the cameras; a choice
+TILT_SHARE = 0.1  # of a tilt, which the motion's SDs grow by: lifters see few tilted people
 GIVEN_SD_DEG = 1.0  # of one that its owner calls level; a choice: what a spirit level holds to
 
 FROM_MOTION = "the motion"  # the camera was tilted
@@ -267,8 +268,8 @@ def fused_up(
     axes = np.stack([along, [-along[1], along[0]]])  # along and across the run
     cameras, source = _expected_cameras(), ASSUMED_LEVEL
     if reading is not None:
-        sds = np.array([reading.along_sd, reading.across_sd])
         off = _off_level(reading.up, level)
+        sds = np.hypot([reading.along_sd, reading.across_sd], TILT_SHARE * np.linalg.norm(off))
         motion = _Gaussian(1.0, off, axes.T @ np.diag(sds**2) @ axes)
         cameras = [_joined(camera, motion) for camera in cameras]
         source = FUSED if cameras[0].weight > cameras[1].weight else FROM_MOTION

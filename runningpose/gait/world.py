@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_INCLINE_DEG', 'MAX_DISAGREEMENT_DEG', 'MIN_VIEW_CONFIDENCE', 'MAX_VIEW_SD_DEG', 'Floor', 'foot_clearance',
            'floor_height', 'Course', 'course_of', 'legs_seen', 'view_spread', 'viewpoint', 'check_incline', 'Axes',
-           'axes_of', 'tilt_attrs', 'segment_records', 'world_attrs', 'path_rise', 'to_world']
+           'axes_of', 'tilt_attrs', 'segment_records', 'world_attrs', 'below_pelvis', 'path_rise', 'to_world']
 
 # %% ../../nbs/gait/480_world.ipynb #c003
 from typing import Any, NamedTuple
@@ -279,6 +279,18 @@ def world_attrs(
     return attrs
 
 
+def below_pelvis(
+    pose3d: xr.Dataset,  # 3D poses, m
+    axes: np.ndarray,  # Along the run and to the left, unit vectors, shape (2, 3)
+    in_place: bool,  # On a treadmill
+) -> tuple[float, float]:  # m along both axes
+    "The origin of the ground: under the first pelvis, or under its middle on a treadmill"
+    pelvis = points(pose3d, "mid_hip")[0].astype(float) @ axes.T
+    pelvis = pelvis[~np.isnan(pelvis).any(1)]
+    start = np.median(pelvis[:, 0]) if in_place else pelvis[0, 0]
+    return float(start), float(np.median(pelvis[:, 1]))
+
+
 def path_rise(
     pose3d: xr.Dataset,  # 3D poses, m
     longest: xr.Dataset,  # The longest segment of it
@@ -314,12 +326,9 @@ def to_world(
     z, main = axes.up, axes.main
     R = np.stack([main.forward, np.cross(z, main.forward), z])
     rise = path_rise(pose3d, max(parts, key=lambda part: part.sizes["time"]), axes)
-    pelvis = points(pose3d, "mid_hip")[0].astype(float) @ R.T
-    pelvis = pelvis[~np.isnan(pelvis).any(1)]
     clearance = foot_clearance(pose3d, z, pose3d.attrs.get("height") or 1.75) - rise
     floor = floor_height(clearance)
-    start = np.median(pelvis[:, 0]) if main.in_place else pelvis[0, 0]
-    origin = [start, np.median(pelvis[:, 1]), floor.height]
+    origin = [*below_pelvis(pose3d, R[:2], main.in_place), floor.height]
     extra = world_attrs(pose3d, axes, [] if whole else parts, degrees)
     position, confidence = pose_arrays(pose3d)
 
