@@ -143,6 +143,6 @@ def impossible_reason(
         return f"{number_text(value)} steps/min are a sprint, and too few strikes in turn show one."
     if metric.is_possible(value):
         return ""
-    unit = {"1": "", "deg": "°"}.get(metric.unit, f" {metric.unit}")
+    unit = {"1": "", "deg": "°", "deg/s": "°/s"}.get(metric.unit, f" {metric.unit}")
     low, high = metric.possible
     return f"{number_text(value)}{unit} is not possible for a body ({low:g} to {high:g}{unit})."

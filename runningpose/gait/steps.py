@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTACT_COLUMNS', 'MAX_STRIDE', 'MAX_DISTANCE', 'LONGEST_STRIDE_S', 'STANCE_SPEED_QUANTILE', 'LEG_PER_STATURE',
-           'MIN_RANGE_FRAMES', 'ContactRow', 'event_times', 'UnseenSpans', 'contacts_of', 'step_table', 'GaitStretch',
-           'stretches_of', 'contact_speeds', 'speeds_of', 'GaitClip', 'parabola_offset', 'Step']
+           'MAX_SIGNALS', 'MIN_RANGE_FRAMES', 'ContactRow', 'event_times', 'UnseenSpans', 'contacts_of', 'step_table',
+           'GaitStretch', 'stretches_of', 'contact_speeds', 'speeds_of', 'GaitClip', 'parabola_offset', 'Step']
 
 # %% ../../nbs/gait/488_steps.ipynb #031c3abf
 from collections.abc import Callable
@@ -219,6 +219,9 @@ def speeds_of(
 LEG_PER_STATURE = 0.53  # leg length over stature, as Morin et al. 2005 take it
 
 
+MAX_SIGNALS = 16  # kept at a time: of hours of video all of them would need much memory
+
+
 @dataclass
 class GaitClip:
     "Poses, angles and contacts of one clip, and the signals that metrics read"
@@ -278,9 +281,12 @@ class GaitClip:
         name: str,  # Name of the signal
         work_out: Callable[[], np.ndarray],
     ) -> np.ndarray:  # Shape (T,)
-        "A signal, worked out for the first step that asks and kept for the others"
+        "A signal, worked out for the first step that asks and kept for the next ones"
         if name not in self.known:
-            self.known[name] = np.ascontiguousarray(work_out())
+            signal = np.ascontiguousarray(work_out())
+            if len(self.known) >= MAX_SIGNALS:
+                del self.known[next(iter(self.known))]
+            self.known[name] = signal
         return self.known[name]
 
     def angle(

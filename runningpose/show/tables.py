@@ -192,7 +192,7 @@ def difference_cell(
     )
 
 # %% ../../nbs/show/582_tables.ipynb #269512fc
-UNIT_NAMES = {"1": "share", "deg": "°"}  # how units are shown
+UNIT_NAMES = {"1": "share", "deg": "°", "deg/s": "°/s"}  # how units are shown
 
 
 def definition(
