@@ -60,6 +60,7 @@ def contact_time(step: Step) -> float:
     ALL_SIDES,
     needs=("timing",),
     band=(0.03, 0.18),
+    tolerance=0.015,
     possible=(-1.5, 0.4),
     per_step=True,
     source="Qualisys: Flight_Time_Mean",
@@ -69,7 +70,14 @@ def flight_time(step: Step) -> float:
     return step.flight_time
 
 
-@metric("s", ALL_SIDES, needs=("timing",), possible=(0.15, 3), source="Qualisys: Swing_Time")
+@metric(
+    "s",
+    ALL_SIDES,
+    needs=("timing",),
+    tolerance=0.015,
+    possible=(0.15, 3),
+    source="Qualisys: Swing_Time",
+)
 def swing_time(step: Step) -> float:
     "toe-off to the next strike"
     return step.next_strike - step.toe_off
