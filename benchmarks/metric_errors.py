@@ -49,6 +49,7 @@ ERROR_COLUMNS = (
 )
 CURVE_COLUMNS = "person clip view rate points angle leg mean sd true_sd r".split()
 FORCE_N = 20  # of the plates, that makes a contact
+MASS_KG = 70.0  # of everybody: no error depends on it
 MOVED_M = 0.05  # how far points that were not measured are moved to find what depends on them
 
 
@@ -82,9 +83,8 @@ def placed(xyz, height):
     "A window in place, on the floor, as poses"
     place = xyz - convert(xyz, RP, ["mid_hip"]) * [1, 1, 0]
     place = place - [0, 0, place[..., 2].min()]
-    exact = poses_dataset(
-        place, skeleton=RP.name, fps=MODEL_FPS, frame="world", units="m", height=height
-    )
+    about = dict(frame="world", units="m", height=height, mass=MASS_KG)
+    exact = poses_dataset(place, skeleton=RP.name, fps=MODEL_FPS, **about)
     return to_world(exact, True)
 
 
@@ -182,7 +182,7 @@ def one_view(motion, clip, xyz, camera, every, lacks, rng, plates):
     lifter = never_saw(motion.subject, "lifters")
     fps = MODEL_FPS / every
     seen = virtual_keypoints(xyz[::every], camera, lacks, "measured", rng, fps)
-    found = estimate(clean(seen.keypoints), height, checkpoint=lifter, raw=True)
+    found = estimate(clean(seen.keypoints), height, checkpoint=lifter, raw=True, mass=MASS_KG)
     group = error_group(conditions_of(found.pose3d, 1.0))
     group = group._replace(points="no feet" if lacks == "coco_17" else "feet")
     errors = compared(found, truth, (motion.subject, clip), group=group)
@@ -214,7 +214,7 @@ def rendered(video, keypoints):
     warnings.filterwarnings("ignore")
     person = person_of(video)
     true = rendered_truth(video.with_suffix(".npz"))
-    world = to_world(true.pose)
+    world = to_world(true.pose.assign_attrs(mass=MASS_KG))
     with np.load(video.with_suffix(".npz"), allow_pickle=False) as clip:
         body = str(clip["body"]) if "body" in clip.files else video.stem.split("_")[1]
         on_plates = "plate_events" in clip.files and len(clip["plate_events"]) > 0
@@ -225,6 +225,7 @@ def rendered(video, keypoints):
         float(true.pose.attrs["height"]),
         checkpoint=never_saw(person, "lifters"),
         corrector=never_saw(person, "correctors"),
+        mass=MASS_KG,
     )
     return compared(found, truth, (body, video.stem))
 
