@@ -5,10 +5,12 @@ Every lifter is one that never saw the person. `--part` selects one table.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plated
 from clips import machine, published_clips
 from evaluate_rendered import POINTS, knee, left_out, ours
 from fastcore.script import call_parse
@@ -18,6 +20,7 @@ from tqdm import tqdm
 from runningpose.camera import Camera
 from runningpose.files.weights import fetch
 from runningpose.gait.angles import joint_angles
+from runningpose.gait.detectors import DETECTORS, detect_regression, event_stages
 from runningpose.gait.events import gait_events
 from runningpose.gait.ground import fix_scale_and_path, free_fall, mid_stance
 from runningpose.gait.metrics import gait_metrics
@@ -142,31 +145,45 @@ def plates(data):
     return dict(list(p.groupby("clip_id")))
 
 
-def inner(truth, pose, edge=0.5):
-    "Events away from both ends of the clip"
-    t = pose.time.values
-    return truth[truth.time.between(t[0] + edge, t[-1] - edge)]
+def left_out_method(person):
+    "Name of the detector that was fitted without a person"
+    name = f"without {person}"
+    if name not in DETECTORS:
+        stages = event_stages(json.loads(plated.LEFT_OUT.read_text())[person])
+        DETECTORS[name] = partial(detect_regression, stages=stages)
+    return name
 
 
-def from_joints(data, events=gait_events, **how):
+def on_plates(data, poses_of, method=None, newton=plated.NEWTON, clear=True):
+    """Errors of the events of every runner on plates, in whole contacts, by a detector that was
+    fitted without the runner, or by a method; clips whose force does not tell 20 N are left out
+    """
+    out, events = [], plated.plate_events(data, newton)
+    for motion in tqdm(plated.motions(data)):
+        if clear and not plated.tells_20_newton(data, motion.name):
+            continue
+        how = method or left_out_method(motion.subject)
+        about = dict(clip=motion.name, person=motion.subject)
+        for view, pose in poses_of(motion):
+            truth = whole(events[motion.name], pose.time.values, edge=0.1)
+            e = match(gait_events(pose, method=how), truth)
+            out.append(e.assign(view=view, **about))
+    return pd.concat(out)
+
+
+def from_joints(data, **how):
     "Errors from recorded joints"
-    out = []
-    for clip, truth in plates(data).items():
-        p = recording(data, clip, **how)
-        out.append(match(events(p), inner(truth, p)).assign(clip=clip, view=0))
-    return pd.concat(out)
+    return on_plates(data, lambda motion: [(0, plated.recorded(motion))], **how)
 
 
-def from_lifted(data, fps, views=8, events=gait_events):
+def from_lifted(data, fps, views=8, cache=None, **how):
     "Errors from 2D that was projected, cleaned and lifted"
-    out = []
-    for clip, truth in tqdm(plates(data).items(), desc=f"{fps} frames/s"):
-        p = recording(data, clip, fps)
-        for k, cam in enumerate(evaluation_cameras(views)):
-            kp = filmed(p, cam, k)
-            w = to_world(lift(lightly_filtered(kp), 1.75, fold(clip), cam), treadmill=True)
-            out.append(match(events(w), inner(truth, p)).assign(clip=clip, view=k))
-    return pd.concat(out)
+
+    def poses_of(motion):
+        for view in range(0, 8, 8 // views):
+            yield view, plated.lifted(motion, fps, view, never_saw, cache)
+
+    return on_plates(data, poses_of, **how)
 
 
 def keypoints(video, cache):
@@ -192,9 +209,9 @@ def true_contacts(d):
     return pd.DataFrame(rows, columns=["time", "side", "event"])
 
 
-def whole(truth, time):
-    "Events of whole contacts; the first and last 0.12 s of the clip do not count"
-    e = truth[truth.time.between(time[0] + 0.12, time[-1] - 0.12)].sort_values("time")
+def whole(truth, time, edge=0.12):
+    "Events of whole contacts; what lies nearer to an end of the clip does not count"
+    e = truth[truth.time.between(time[0] + edge, time[-1] - edge)].sort_values("time")
     keep = []
     for _, g in e.groupby("side"):
         k = g.event.to_list()
@@ -235,7 +252,7 @@ def plates_below(video, d, data):
     return truth.assign(time=truth.time - s + d["time"][0])
 
 
-def from_pixels(data, cache=None, events=gait_events):
+def from_pixels(data, cache=None):
     """Events against the shoes and against the plates, belt speed and oscillation of the rendered
     clips
     """
@@ -252,7 +269,7 @@ def from_pixels(data, cache=None, events=gait_events):
             return to_world(lift(k, t, left_out(f), c))
 
         fine, world = one(lightly_filtered(kp)), one(kp)
-        found = events(fine)
+        found = gait_events(fine)
         truth = true_contacts(d)
         names = [str(n) for n in d["joints"]]
         e = match(found, whole(truth, d["time"])).assign(clip=video.stem, view=0)
@@ -409,11 +426,23 @@ PARTS = ("joints", "lifted", "pixels", "angles", "fall", "video")
 def tables(part, data, cache):
     "The tables of one part, as (key, title, table)"
     if part == "joints":
-        yield "joints", "events from recorded joints, ms", figures(from_joints(data))
+        title = "events from recorded joints, detector fitted without the runner, ms"
+        yield "joints", title, figures(from_joints(data), by="person")
+        at_50 = figures(from_joints(data, newton=50.0), by="person")
+        yield "joints, 50 N", f"{title}, plates at 50 N", at_50
+        everything = figures(from_joints(data, clear=False))
+        yield "joints, all clips", f"{title}, with clips whose force was cut", everything
+        for method in ("consensus", "fellin_2010", "handsaker_2016", "rise"):
+            old = figures(from_joints(data, method=method), by="person")
+            yield f"joints, {method}", f"events from recorded joints, {method}, ms", old
     if part == "lifted":
-        for fps in (30, 60, 240):
-            title = f"events from lifted 3D at {fps} frames/s, eight views, ms"
-            yield f"lifted {fps}", title, figures(from_lifted(data, fps))
+        for fps, views in ((30, 2), (60, 8), (240, 2)):
+            title = f"events from lifted 3D at {fps} frames/s, {views} views, ms"
+            found = from_lifted(data, fps, views, cache)
+            yield f"lifted {fps}", title, figures(found, by="person")
+        old = from_lifted(data, 60, 8, cache, method="consensus")
+        title = "events from lifted 3D at 60 frames/s, 8 views, consensus, ms"
+        yield "lifted 60, consensus", title, figures(old, by="person")
     if part == "pixels":
         shoes, forces, rest = from_pixels(data, cache)
         yield (
@@ -451,7 +480,7 @@ def save(file, key, table):
 def main(
     data: str,  # Folder with the shared data
     part: str = "all",  # joints, lifted, pixels, angles, fall, video or all
-    cache: str = None,  # Folder to keep the 2D keypoints of the rendered clips in
+    cache: str = None,  # Folder to keep 2D keypoints and lifted poses in
     out: str = str(CHECKPOINT / "gait.json"),  # JSON file whose tables are replaced; "" for none
 ):
     "Print the tables, and save them for the README and benchmarks/README.md"
