@@ -142,7 +142,7 @@ def running_events(
     pose3d: xr.Dataset,  # 3D poses, m
     cutoff: float,  # Low-pass, Hz
 ) -> list[list[GaitEvent]]:  # Of the right and of the left foot
-    "The events by the consensus of landmarks, by which gaits are told apart"
+    "The events by the running rule, by which gaits are told apart"
     detector = DETECTORS["consensus"]
     return [foot_events(pose3d, side, detector, cutoff, False).events for side in ("right", "left")]
 
@@ -259,17 +259,24 @@ def span_events(
     method: str,  # One of `DETECTORS`
 ) -> pd.DataFrame:  # time (s), side, event, confidence; attrs: gait, method, unseen
     "The events of one gait in one segment"
-    feet = [
-        foot_events(pose3d, side, DETECTORS[method], cutoff, span.walking)
-        for side in ("right", "left")
-    ]
-    rows = [e for foot in feet for e in foot.events if span.start <= e.time <= span.end]
-    events = pd.DataFrame(rows, columns=EVENT_COLUMNS).sort_values("time", ignore_index=True)
-    unseen = [tuple(u) for foot in feet for u in foot.unseen]
+
+    def table(method: str) -> pd.DataFrame:
+        feet = [
+            foot_events(pose3d, side, DETECTORS[method], cutoff, span.walking)
+            for side in ("right", "left")
+        ]
+        rows = [e for foot in feet for e in foot.events if span.start <= e.time <= span.end]
+        found = pd.DataFrame(rows, columns=EVENT_COLUMNS).sort_values("time", ignore_index=True)
+        found.attrs = dict(method=method, unseen=[tuple(u) for foot in feet for u in foot.unseen])
+        return found
+
+    events = table(method)
     gait = name_gait(events, span.walking)
-    if gait == "stand" and unseen:
+    if gait == "stand" and events.attrs["unseen"]:
         gait = ""  # feet that nobody saw do not stand still
-    events.attrs = dict(method=method, unseen=unseen, gait=gait)
+    if gait == "sprint" and method == "consensus":
+        events = table("foot_speed")
+    events.attrs["gait"] = gait
     return doubt_out_of_turn(events)
 
 
@@ -296,7 +303,7 @@ def gait_events(
     pose3d: xr.Dataset,  # 3D poses, at most lightly filtered (15 Hz or more), m
     cutoff: float = 15.0,  # Low-pass applied here, Hz
     walking: bool | None = None,  # Whether it is walking; detected when not given
-    method: str = "regression",  # One of `DETECTORS`
+    method: str = "consensus",  # One of `DETECTORS`
 ) -> pd.DataFrame:  # One row per event: time (s), side, event, confidence (0..1)
     "Foot strikes and toe-offs in order of time; attrs hold gait, method, segments and unseen"
     check_coordinates(pose3d, 3, "pose3d", "gait_events(pose3d)")
