@@ -9,9 +9,12 @@ precision, unknown stature.
 
 import json
 import platform
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 JOINTS = [s + n for s in "LR" for n in ("TrochanterMajor", "Knee", "Ankle")]
 LEGS_ONLY = ("rbds", "ric")  # nothing above the pelvis was measured
 STARTS = ("tindra",)  # block starts
-LONGEST_S = 30.0  # of each person, to bound the work, s
-CONDITION_S = 8.0  # of each runner under other conditions, s
+LONGEST_S = 15.0  # of each person, to bound the work, s
+CONDITION_S = 5.0  # of each runner under other conditions, s
 CONDITIONS = {
     "as above": {},
     "25 frames/s": dict(fps=25),
@@ -110,13 +113,6 @@ def condition_rows(motions, lifter, facts):
         yield facts | {"condition": name, "hips, knees, ankles": joints} | means
 
 
-def people_of(motions, only) -> Iterator[tuple]:
-    "Each person of the folds, with clips"
-    for person in sorted({m.subject for m in motions if fold_of(m.subject)}):
-        if only is None or person in only.split(","):
-            yield person, first_seconds([m for m in motions if m.subject == person], LONGEST_S)
-
-
 def detail_of(white, motions, facts):
     "Errors of one person by joint, by clip (with its speed) and by view"
     ignore = ["subject", "clip", "view", "points", "frames", *ERROR_COLUMNS]
@@ -132,27 +128,44 @@ def detail_of(white, motions, facts):
     }
 
 
+class Scores(NamedTuple):
+    "What the file holds of one person"
+
+    rows: list[dict]
+    conditions: list[dict]
+    detail: dict
+
+
+def score_person(person, data, conditions):
+    "One person of the folds, scored by the lifter that never saw him or her"
+    torch.set_num_threads(1)
+    motions = load_all_mocap(Path(data) / "mocap")
+    clips = first_seconds([m for m in motions if m.subject == person], LONGEST_S)
+    lifter = never_saw(person, "lifters")
+    train = leave_fold_out(motions, fold_of(person)).train
+    facts = {"lifter": lifter.name, "left out": person, "group": group_of(person)}
+    rows, white = person_rows(clips, lifter, facts, train)
+    asked = conditions and facts["group"] == "runners"
+    others = list(condition_rows(clips, lifter, facts)) if asked else []
+    print(pd.DataFrame(rows[:1]).round(1).to_string(header=False), flush=True)
+    return Scores(rows, others, detail_of(white, clips, facts))
+
+
 @call_parse
 def main(
     data: str,  # Folder with the shared recordings
     out: str = str(ROOT / "checkpoint" / "evaluation.json"),  # File to write
     only: str = None,  # People, separated by commas; all when not given
     conditions: bool = True,  # Score other conditions too
+    workers: int = 2,  # People scored at a time
 ):
     "Every person, backend, kind of error and condition, and the mean-pose baseline"
-    torch.set_num_threads(2)
     motions = load_all_mocap(Path(data) / "mocap")
-    rows, cond, detail = [], [], []
-    for person, clips in people_of(motions, only):
-        lifter = never_saw(person, "lifters")
-        train = leave_fold_out(motions, fold_of(person)).train
-        facts = {"lifter": lifter.name, "left out": person, "group": group_of(person)}
-        of_person, white = person_rows(clips, lifter, facts, train)
-        rows += of_person
-        detail.append(detail_of(white, clips, facts))
-        if conditions and facts["group"] == "runners":
-            cond += condition_rows(clips, lifter, facts)
-        print(pd.DataFrame(of_person[:1]).round(1).to_string(header=False), flush=True)
+    people = sorted({m.subject for m in motions if fold_of(m.subject)})
+    people = [p for p in people if only is None or p in only.split(",")]
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        of_people = partial(score_person, data=data, conditions=conditions)
+        scores = list(pool.map(of_people, people))
     facts = dict(
         date=str(date.today()),
         unit="mm, mm/s (velocity), degrees (knee, hip, ankle, trunk)",
@@ -160,8 +173,8 @@ def main(
         views=8,
         cpu=platform.machine(),
         torch=torch.__version__,
-        folds=rounded(pd.DataFrame(rows)),
-        conditions=rounded(pd.DataFrame(cond)),
-        detail=detail,
+        folds=rounded(pd.DataFrame([row for s in scores for row in s.rows])),
+        conditions=rounded(pd.DataFrame([row for s in scores for row in s.conditions])),
+        detail=[s.detail for s in scores],
     )
     Path(out).write_text(json.dumps(facts, indent=1) + "\n")

@@ -24,6 +24,7 @@ from runningpose.gait.detectors import DETECTORS, detect_regression, event_stage
 from runningpose.gait.events import gait_events
 from runningpose.gait.ground import fix_scale_and_path, free_fall, mid_stance
 from runningpose.gait.metrics import gait_metrics
+from runningpose.gait.scoring import MATCH_WINDOW_S, match_events
 from runningpose.gait.steps import step_table
 from runningpose.gait.world import to_world, up_axis
 from runningpose.lifting.lift import lift
@@ -35,7 +36,7 @@ from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
 from runningpose.training.sources import mocap21_to_runningpose22
 
 PEOPLE = {"hamner04": "hamner2013_s04", "hamner2010": "hamner2010_s02", "welk007": "welk007"}
-EVENTS, MOST = ("foot_strike", "toe_off"), 0.1  # s, beyond which an event counts as missed
+EVENTS = ("foot_strike", "toe_off")
 
 
 def fold(clip):
@@ -78,18 +79,13 @@ def filmed(pose, cam, seed):
 
 def match(found, truth):
     "Error of every true event, s (NaN: missed), and the number of invented ones"
-    rows, extra = [], 0
-    for (side, kind), g in truth.groupby(["side", "event"]):
-        f = found[(found.side == side) & (found.event == kind)].time.to_numpy()
-        t = g.time.to_numpy()
-        used = set()
-        for x in t:
-            k = int(np.argmin(abs(f - x))) if len(f) else -1
-            hit = k >= 0 and abs(f[k] - x) < MOST
-            used |= {k} if hit else set()
-            rows.append(dict(side=side, event=kind, time=x, error=f[k] - x if hit else np.nan))
-        extra += sum(t[0] - MOST < x < t[-1] + MOST and k not in used for k, x in enumerate(f))
-    return pd.DataFrame(rows).assign(extra=extra)
+    pairs = match_events(found, truth)
+    spans = truth.groupby(["side", "event"]).time.agg(["min", "max"])
+    alone = pairs[pairs.true.isna()].join(spans, on=["side", "event"])
+    near = alone.found.between(alone["min"] - MATCH_WINDOW_S, alone["max"] + MATCH_WINDOW_S)
+    rows = pairs[pairs.true.notna()]
+    rows = rows.assign(time=rows.true, error=rows.found - rows.true, extra=int(near.sum()))
+    return rows[["side", "event", "time", "error", "extra"]]
 
 
 def contacts(e):

@@ -201,15 +201,22 @@ def measured_on(gait):
     return "; ".join(sorted({f"{t['date']}, {t['cpu']}" for t in gait.values()}))
 
 
+EARLIER = "an earlier lifter, trained on CMU and two of three runners"
+STARTS = {  # what the lifters began with, by the name that their files keep
+    "A1": "a run of 3500 steps from random weights, on the same people",
+    "without_welk007": EARLIER,
+    "without_hamner2013_s04": EARLIER,
+    "lifter": "the lifter shipped before, trained on CMU and three runners",
+}
+
+
 def training_facts(t):
     "How long each source was, and the steps of training"
     seconds = ", ".join(f"`{k}` {v:g} s" for k, v in t["seconds"].items())
-    steps = f"{t['steps']} with everybody"
-    if "stage2_steps" in t:
-        steps = f"{t['stage2_steps']} with everybody, {t['steps']} more"
     return (
-        f"{seconds}. {t.get('stage1_steps', 0)} steps on CMU and the synthetic crowd alone, {steps};"
-        f" {t['batch']} windows of {t['frames']} predicted frames a step; torch {t['torch']}."
+        f"{t['data']}. Seconds of motion: {seconds}. {t['steps']} steps from"
+        f" {STARTS.get(t.get('start', ''), 'random weights')}; {t['batch']} windows of {t['frames']}"
+        f" predicted frames a step; torch {t['torch']}."
     )
 
 
@@ -259,7 +266,9 @@ def main(
         load_checkpoint(f)[1].training
         for f in sorted((CHECKPOINT / "folds").glob("without_*.safetensors"))
     ]
-    fold_steps = ", ".join(f"{t['steps']} steps without `{t['left_out']}`" for t in folds)
+    fold_steps = "; ".join(
+        f"{t['left_out']}: {t['steps']} steps from {STARTS[t['start']]}" for t in folds
+    )
     blaze = blazepose_3d()
     millions = sum(p.numel() for p in net.parameters()) / 1e6
     rendered_columns = [
@@ -279,22 +288,22 @@ The lifter turns 2D keypoints of one person over time into 3D joints. It ships w
 | kind | {cfg.kind} dilated temporal convolution network, filter widths {",".join(map(str, cfg.widths))}, receptive field {net.receptive_field} frames at {cfg.fps:g} Hz, {cfg.channels} channels, {millions:.2f} million parameters |
 | input | 26 keypoints (Halpe 26): x, y and whether the point was seen, and the size of the body in the picture; the view is turned towards mid-hip (`{cfg.input}`, see `lifting.features`) |
 | output | 22 joints (`{cfg.joints}`), metres at a stature of {cfg.stature} m, relative to mid-hip |
-| files | `lifter.safetensors` (half precision), `lifter.json` (configuration), `folds/` (the lifters that the figures belong to, and correctors that left people out; `people.json` says whom), `corrector.safetensors` and `.json` (the network that moves BlazePose's points to the joint centres before they are lifted), `corrector.csv` (what it is worth on rendered clips), `evaluation.json`, `gait.json`, `rendered.csv`, `real.csv`, `world_landmarks.csv`, `history/` (losses) |
+| files | `lifter.safetensors` (half precision), `lifter.json` (configuration), `folds/` (the lifters that the figures belong to, and correctors that left people out; `people.json` says whom), `corrector.safetensors` and `.json` (the network that moves BlazePose's points to the joint centres before they are lifted), `corrector.csv` (what it is worth on rendered clips), `evaluation.json`, `gait.json`, `rendered.csv`, `real.csv`, `world_landmarks.csv`, `definitions.csv` (joint definitions of the laboratories), `ablation.csv` (what the parts of the training contribute), `history/` (losses) |
 | licence | Apache-2.0, like the code |
 
 ## Training data
 
 {training_facts(cfg.training)}
 
-Each window gets another body (segment lengths ± 6 %), another style (joint angles; upper and lower bodies of different people, in step), a random camera, and a virtual detector with the errors that were measured for BlazePose; in the last stage, a third of the windows show movement other than gait (balancing, stretching). See `training.augment` and `training.virtual_detector`. `benchmarks/train_lifter.py` repeats the training.
+Two thirds of the windows are recorded motion: another body (segment lengths ± 6 %), another style (joint angles; upper and lower bodies of different people, in step; a third of the windows show movement other than gait), a random camera, and a virtual detector with the errors that were measured for BlazePose. One third is what BlazePose really answered on rendered runners whose 3D is known, corrected by the corrector that left its people out. The synthetic people run as a model of the recorded people does, or walk by formulas. Each laboratory has its own constant offset per joint, learnt beside the lifter (`definitions.csv`), which answers in the definitions of `hamner2013`. See `training.augment`, `training.virtual_detector`, `training.real_pairs`, `training.runner_model`, `training.definitions`. `benchmarks/train_lifter.py --crowd_model people` repeats the training.
 
-The sources are published motion capture of three runners on treadmills (`welk007`, `hamner2010_s02`, `hamner2013_s04`) and CMU clips of an unknown number of people, counted as one. The recordings are not in the repository. The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217. As far as we could see, the terms under which the runners' recordings were published put no condition on weights beyond attribution: Hamner, Seth & Delp 2010 and Hamner & Delp 2013 (through opensim-models and nimblephysics), and the study behind `welk007` (through nimblephysics). The synthetic crowd is computed from formulas (`synthetic`).
+The sources are published motion capture; the recordings are not in the repository, and as far as we could see their terms put no condition on weights beyond attribution: Hamner, Seth & Delp 2010 and Hamner & Delp 2013 (through opensim-models and nimblephysics), the study behind `welk007` and `welk002` (through nimblephysics), Fukuchi et al. 2017 and the BMC/RIC running data (`rbds`, `ric`, CC BY 4.0), Schreiber & Moissenet 2019 (`sm2019`, walkers, CC BY 4.0), BioMAC (`biomac_s02`) and the opensim-core jogger (`osc_jogger`, both Apache-2.0), an averaged stride (`kul_s1`), and the sprint starts of the 2022 thesis (`tindra`, Apache-2.0). CMU clips are of several people, counted as one: the data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217. The rendered runners are made from CC0 assets with motions of the people above.
 
 ## Figures
 
-### People it never saw
+### People left out
 
-A row belongs to a lifter that never saw that person: the shipped one, or, for the three it was trained on, one trained by the same recipe without that person ({fold_steps}). Nobody of CMU is scored, because CMU was in every training. The rows of those three are a little optimistic: `hamner2013_s04` also served for choices during development, and how far `lift` moves joints towards their rays (one number, half, for all joints) was chosen on one clip of each of them and on the rendered clips. Laboratories place joints differently, by centimetres; the rows include that.
+Three folds leave every person out once (`training.folds`); a row belongs to the lifter that never saw that person. The folds were trained for less long than the shipped lifter ({fold_steps}; what they began with had not seen their people either). The shipped lifter was trained on everybody, so it has no score on these people. The rows are a little optimistic: `hamner2013_s04` also served for choices during development, and how far `lift` moves joints towards their rays (one number, half, for all joints) was chosen on one clip each of `welk007`, `hamner2010_s02` and `hamner2013_s04` and on the rendered clips. Laboratories place joints differently, by centimetres; the rows include that.
 
 Synthetic 2D, eight cameras all round, stature known, camera unknown, measured joints only, relative to mid-hip; mm, and degrees (RMSE) for knee, hip, ankle and trunk. The labels themselves are uncertain by 10 to 16 mm. *Mean pose* is the baseline: the mean training pose with the true heading.
 
@@ -347,7 +356,7 @@ Standing feet on real video: height of heel and big toe above the floor in the m
 
 ## Limits
 
-- Trained on three runners, a few CMU clips and synthetic runners; scored on few more: no claim about a population. Training only imitates sprint starts, jumps and drills.
+- Some eighteen runners measured from head to toe, most at 2 to 5 m/s on treadmills: a small population. One sprinter; jumps and drills are only imitated.
 - Real video: one man, {frames_per_view(real)} frames per view, no runner, and the truth comes from the same detector. No runner was measured in 3D together with video.
 - Head and mid-spine are placed by proportion in training and were not scored.
 - Hips are joint centres of the recordings' models; definitions differ by centimetres between detectors, models and laboratories.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 # %% ../nbs/790_python_m.ipynb #0508a92b
 MODULES = {
-    "main": "runningpose runningpose_fetch runningpose_compare",
+    "main": "runningpose runningpose_fetch runningpose_compare runningpose_validate",
     "lifter": "runningpose_train runningpose_evaluate",
     "recordings": "runningpose_build_dataset runningpose_format_qtmdata "
     "runningpose_prepare_data_3d runningpose_prepare_data_coco",

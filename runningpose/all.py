@@ -73,6 +73,7 @@ PLACES = {
     "gait.metrics": "gait_metrics",
     "gait.catalogue": "step_measures",
     "gait.cycles": "cycle_table",
+    "gait.norms": "norm_of norm_band norm_table",
     "gait.ground": "lock_to_ground",
     "show.figures": "plot_angles plot_cycles plot_pose3d",
     "show.overlay": "overlay_video poster best_frame",

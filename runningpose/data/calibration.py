@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['QTM_SUBPIXEL', 'QTM_TO_CV', 'MIQUS', 'ROTATION', 'FOCAL', 'PRINCIPAL_POINT', 'SENSOR', 'DISTORTION',
-           'CV_PIXEL_CENTRE', 'ZERO', 'NEEDED_OF_A_CAMERA', 'OF_A_CAMERA', 'CalibrationError', 'QtmCalibration',
-           'qtm_camera', 'miqus_cameras', 'read_cameras', 'QtmAttributes', 'read_qtm_xml', 'read_qtm_table',
-           'CvCalibration', 'cv_camera', 'read_toml', 'read_opencv', 'save_cameras', 'camera_record',
-           'camera_from_record']
+           'CV_PIXEL_CENTRE', 'ZERO', 'NEEDED_OF_A_CAMERA', 'OF_A_CAMERA', 'CALIB_NUMBERS', 'CalibrationError',
+           'QtmCalibration', 'qtm_camera', 'miqus_cameras', 'read_cameras', 'QtmAttributes', 'read_qtm_xml',
+           'read_qtm_table', 'CvCalibration', 'cv_camera', 'read_toml', 'read_opencv', 'save_cameras', 'camera_record',
+           'camera_from_record', 'read_calib']
 
 # %% ../../nbs/data/300_calibration.ipynb #f4eab464
 import csv
@@ -118,7 +118,7 @@ def miqus_cameras() -> dict[str, Camera]:
 
 # %% ../../nbs/data/300_calibration.ipynb #5c5ea0fa
 def read_cameras(
-    path: str | Path,  # .qca.txt, XML or table (.tsv, .csv) of QTM, .toml, .yml, .json
+    path: str | Path,  # .qca.txt, XML or table (.tsv, .csv) of QTM, .toml, .yml, .json, .calib
 ) -> dict[str, Camera]:  # Name (the serial number for Qualisys) to Camera
     "Calibrated cameras from a file; CalibrationError says what is wrong"
     with reading(path, "calibration", CalibrationError) as file:
@@ -131,6 +131,8 @@ def _read_by_kind(path: Path) -> dict[str, Camera]:
     ending = path.suffix.lower()
     if ending == ".toml":
         return read_toml(path)
+    if ending == ".calib":
+        return read_calib(path)
     if ending in (".yml", ".yaml", ".json") or b"opencv_storage" in beginning:
         return read_opencv(path)
     return read_qtm_xml(path) if beginning.startswith(b"<") else read_qtm_table(path)
@@ -475,3 +477,23 @@ def camera_from_record(
     for name in ("f", "c", "dist"):
         fields[name] = tuple(record[name])
     return Camera(**fields)
+
+# %% ../../nbs/data/300_calibration.ipynb #1d6ad8a4
+CALIB_NUMBERS = 2 + 9 + 16 + 5  # size, camera matrix, world to camera, distortion
+
+
+def read_calib(
+    path: Path,  # .calib of BioCV
+) -> dict[str, Camera]:  # Name before the first dot, e.g. 00, to the camera
+    "The camera of a BioCV calibration, m; CalibrationError says what is wrong"
+    words = path.read_text(encoding="utf-8-sig").split()
+    if len(words) != CALIB_NUMBERS:
+        raise CalibrationError(f"{path} has {len(words)} numbers, {CALIB_NUMBERS} are needed")
+    numbers = np.array([float(word) for word in words])
+    size, matrix, world, distortion = np.split(numbers, [2, 11, 27])
+    world = world.reshape(4, 4)
+    calibration = CvCalibration(
+        size, matrix.reshape(3, 3), distortion, world[:3, :3], world[:3, 3] / 1000
+    )
+    name = path.name.split(".")[0]
+    return {name: cv_camera(calibration, name, path)}

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SPEED_CUTOFF_HZ', 'MIN_KEYPOINTS', 'SAME_PEAK_S', 'MAX_GAP_S', 'MIN_CORRELATION', 'MIN_MARGIN', 'MAX_MISFIT',
-           'Spectra', 'Correlation', 'masked_correlation', 'explained_variance', 'Sync', 'Track', 'find_sync', 'Peak']
+           'Spectra', 'Correlation', 'masked_correlation', 'explained_variance', 'Sync', 'Peak', 'Track', 'find_sync',
+           'align_tracks']
 
 # %% ../../nbs/data/330_sync.ipynb #531ba631
 from dataclasses import dataclass
@@ -141,9 +142,15 @@ class Sync:
         )
 
 # %% ../../nbs/data/330_sync.ipynb #b8f5177c
+class Peak(NamedTuple):
+    offset: float  # s
+    correlation: float  # of the velocities
+    margin: float  # of the score, ahead of the next peak
+
+
 class Track(NamedTuple):
     times: np.ndarray  # s, shape (T,)
-    points: np.ndarray  # px, NaN = missing, shape (T, K, 2)
+    points: np.ndarray  # px, or other values; NaN = missing, shape (T, K, 2) or (T, K)
 
     def at_rate(self, rate: float) -> tuple[float, np.ndarray]:
         "Time of the first sample, s, and the coordinates at an even rate, shape (n, 2 K)"
@@ -164,8 +171,23 @@ def find_sync(
 ) -> Sync:  # Offset, and how far it can be trusted
     "When a video was filmed, on the clock of a recording; ValueError if they cannot be compared"
     projected, detected = _common_points(pose3d, cam, kp2d)
-    start_a, a = projected.at_rate(rate)
-    start_b, b = detected.at_rate(rate)
+    peak = align_tracks(projected, detected, longest, overlap, absolute, rate)
+    offset = peak.offset
+    misfit = _misfit(projected, detected, offset, absolute)
+    return Sync(offset, peak.correlation, peak.margin, misfit)
+
+
+def align_tracks(
+    recorded: Track,  # On the clock of the recording
+    filmed: Track,  # On the clock of the video; the same columns
+    longest: float | None = None,  # Largest offset considered, s either way; all when not given
+    overlap: float = 0.5,  # Shortest time in which both must be there, s
+    absolute: bool = False,  # Their values agree, not only their shapes
+    rate: float = 120.0,  # Rate at which they are compared, Hz
+) -> Peak:  # Seconds to add to the video's times, and how far the next best offset is behind
+    "When one series fits another; ValueError if they cannot be compared"
+    start_a, a = recorded.at_rate(rate)
+    start_b, b = filmed.at_rate(rate)
     if min(len(a), len(b)) < overlap * rate:
         raise ValueError(
             f"recording and video are {len(a) / rate:.2f} and {len(b) / rate:.2f} s long; "
@@ -179,9 +201,7 @@ def find_sync(
     if np.isnan(score).all():
         raise ValueError("recording and video do not overlap within the largest offset")
     peak = _best_peak(shifts / rate, score, velocity_score)
-    offset = peak.offset + first
-    misfit = _misfit(projected, detected, offset, absolute)
-    return Sync(offset, peak.correlation, peak.margin, misfit)
+    return peak._replace(offset=peak.offset + first)
 
 
 def _common_points(pose3d: xr.Dataset, cam: Camera, kp2d: xr.Dataset) -> tuple[Track, Track]:
@@ -213,12 +233,6 @@ def _scores(
     return shifts, position, velocity
 
 # %% ../../nbs/data/330_sync.ipynb #c0c89347
-class Peak(NamedTuple):
-    offset: float  # s
-    correlation: float  # of the velocities
-    margin: float  # of the score, ahead of the next peak
-
-
 def _best_peak(times: np.ndarray, score: np.ndarray, velocity: np.ndarray) -> Peak:
     "The best peak of the score, refined by the velocities, and how far it is ahead of the next"
     score, velocity = np.nan_to_num(score, nan=-1.0), np.nan_to_num(velocity, nan=-1.0)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['METRES_PER_UNIT', 'HEADER_LINES', 'TIME_STEP', 'to_trc_axes', 'from_trc_axes', 'save_trc', 'TrcTable', 'read_trc',
-           'load_trc', 'save_mot']
+           'load_trc', 'save_mot', 'load_mot']
 
 # %% ../../nbs/files/240_opensim.ipynb #7387e313
 from collections.abc import Iterator
@@ -292,3 +292,50 @@ def save_mot(
     with atomic_file(path) as part:
         part.write_text("\n".join(header + rows) + "\n", encoding="utf-8")
     return path
+
+# %% ../../nbs/files/240_opensim.ipynb #6019a9e0
+def load_mot(
+    path: str | Path,  # .mot or .sto file with joint angles
+) -> pd.DataFrame:  # Degrees, index time (s); angles under our names, other columns under theirs
+    "Joint angles of an OpenSim motion file; FormatError says what is wrong, and where"
+    lines = read_text(path, "motion file").split("\n")
+    ends = [i for i, line in enumerate(lines) if line.strip().lower() == "endheader"]
+    if not ends:
+        raise FormatError(f"{path} is not a motion file of OpenSim: it has no line endheader")
+    header, body = lines[: ends[0]], enumerate(lines[ends[0] + 1 :], ends[0] + 2)
+    rows = [_Row(i, line.split()) for i, line in body if line.strip()]
+    if len(rows) < 2 or rows[0].cells[0].lower() != "time":
+        raise FormatError(f"{path} has no column time, or no row of numbers")
+    names = rows[0].cells
+    for row in rows[1:]:
+        if len(row.cells) != len(names):
+            raise FormatError(
+                f"{path}, line {row.line}: {len(row.cells)} cells, {len(names)} are needed: "
+                "it was cut off, or changed by hand"
+            )
+    values = [parse_numbers(row.cells, f"{path}, line {row.line}") for row in rows[1:]]
+    table = pd.DataFrame(np.stack(values), columns=names)
+    if table.columns.duplicated().any() or (np.diff(table.iloc[:, 0]) <= 0).any():
+        raise FormatError(f"{path}: two columns have one name, or the times do not rise")
+    in_degrees = not any(line.replace(" ", "").lower() == "indegrees=no" for line in header)
+    return _our_angles(table.set_index(names[0]).rename_axis("time"), in_degrees)
+
+
+def _our_angles(table: pd.DataFrame, in_degrees: bool) -> pd.DataFrame:
+    "Angles under our names, in degrees; lengths stay as they are"
+    angles = table.copy()
+    lengths = [name for name in angles if name.endswith(("_tx", "_ty", "_tz"))]
+    if not in_degrees:
+        turned = angles.columns.difference(lengths)
+        angles[turned] = np.degrees(angles[turned])
+    ours = {
+        _opensim_name(f"{side}_{n}"): f"{side}_{n}"
+        for side in ("left", "right")
+        for n in _OPENSIM_NAMES
+    }
+    angles = angles.rename(columns=ours)
+    for side in ("left", "right"):
+        knee = f"{side}_knee_flexion"
+        if knee in angles and angles[knee].median() < 0:
+            angles[knee] = -angles[knee]
+    return angles

@@ -6,7 +6,7 @@
 __all__ = ['PICTURE_PX', 'LAG_S', 'MAX_LAG_FRAMES', 'PATCH', 'MIN_PATCH_PX', 'MOVED', 'MIN_CHANGE', 'HIDDEN_WINDOW_S',
            'MIN_COMPARED', 'NOTABLE_SHARE', 'HIDDEN_SHARE', 'UNSEEN_CONFIDENCE', 'BLAZEPOSE', 'JUDGED_TOGETHER',
            'COMPARED', 'FEET', 'UNCOMPARED', 'CHANGED', 'UNCHANGED', 'patch_change', 'usual_change', 'FeetInPicture',
-           'confidence_left']
+           'confidence_left', 'unchanged_share']
 
 # %% ../../nbs/pose2d/407_hidden_feet.ipynb #5c3ad057
 from array import array
@@ -135,16 +135,20 @@ def confidence_left(
 ) -> np.ndarray:  # Factors on the confidence of the points in COMPARED, 0..1, shape (T, 6)
     "The more comparisons show no change, the less of a foot is believed"
     left = np.ones(compared.shape)
-    something_hides = _unchanged_share(compared, FEET, times) > NOTABLE_SHARE
+    something_hides = unchanged_share(compared, FEET, times) > NOTABLE_SHARE
     for rows in JUDGED_TOGETHER:
-        share = _unchanged_share(compared, rows, times)
+        share = unchanged_share(compared, rows, times)
         factor = np.maximum(1 - share / HIDDEN_SHARE, UNSEEN_CONFIDENCE)
         columns = [COMPARED.index(row) for row in rows]
         left[:, columns] = np.where(something_hides, factor, 1.0)[:, None]
     return left
 
 
-def _unchanged_share(compared: np.ndarray, rows: list[int], times: np.ndarray) -> np.ndarray:
+def unchanged_share(
+    compared: np.ndarray,  # UNCOMPARED, CHANGED or UNCHANGED for the points in COMPARED, (T, 6)
+    rows: list[int],  # Of these points
+    times: np.ndarray,  # s, shape (T,)
+) -> np.ndarray:  # 0..1, shape (T,)
     "Of the comparisons of some points, those without a change, in a window around each frame"
     of_points = compared[:, [COMPARED.index(row) for row in rows]]
     made = (of_points != UNCOMPARED).mean(1)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'MAX_DATA_BYTES', 'BYTES_PER_KEYPOINT', 'BYTES_PER_ANGLE', 'BYTES_PER_FRAME', 'GAIT_WORDS', 'SIDE_VIEW_DEG',
-           'FRONT_VIEW_DEG', 'JPEG_QUALITY', 'NORM_SPEED_M_S', 'pack', 'thinning', 'mean_strides', 'curve_data',
-           'body_data', 'report_data', 'to_json', 'view_words', 'recording_facts', 'key_facts', 'video_name',
-           'limitations', 'reasons_html', 'jpeg_text', 'image_html', 'video_html', 'key_frames_html', 'norms_apply',
-           'facts_html', 'limitations_html', 'steps_html', 'write_report']
+           'FRONT_VIEW_DEG', 'JPEG_QUALITY', 'pack', 'thinning', 'mean_strides', 'band_data', 'curve_data', 'body_data',
+           'report_data', 'to_json', 'view_words', 'recording_facts', 'key_facts', 'video_name', 'limitations',
+           'reasons_html', 'jpeg_text', 'image_html', 'video_html', 'key_frames_html', 'norm_note', 'facts_html',
+           'limitations_html', 'steps_html', 'write_report']
 
 # %% ../../nbs/show/585_report.ipynb #82003042
 import base64
@@ -24,14 +24,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from runningpose.gait.cycles import (
-    NORM_CYCLE_SD,
-    NORM_CYCLE_SOURCE,
-    NORM_CYCLES,
-    stride_curves,
-    toe_off_percent,
-)
+from ..gait.cycles import stride_curves, toe_off_percent
 from ..gait.given import angle_reasons, given_angles
+from ..gait.metrics import given_speed
+from ..gait.norms import band_caption, banded_angles, norm_band
 from .draw import ground_points, upright
 from .figures import angle_groups, angle_title
 from .keyframes import KEY_FRAME_ANGLES, KeyFrame
@@ -105,18 +101,28 @@ def mean_strides(
     return strides
 
 # %% ../../nbs/show/585_report.ipynb #55cc9d57
+def band_data(
+    angle: str,  # Angle without its side
+    speed: float,  # m/s, NaN if unknown
+    gait: str | None,  # Of the clip
+) -> dict[str, list[float]] | None:  # mean and sd, degrees, for each percent of the stride
+    "The band of other runners, as plain lists"
+    band = norm_band(angle, speed, gait)
+    return None if band is None else band[["mean", "sd"]].to_dict("list")
+
+
 def curve_data(
     angles: pd.DataFrame,  # Joint angles, degrees, index time (s)
     shown: pd.DataFrame,  # The same angles at the times of the page
     events: pd.DataFrame,  # Gait events
-    norms: bool,  # Add the published values of other runners
+    speed: float,  # m/s, for the band of other runners; NaN if unknown
 ) -> list[dict[str, Any]]:  # One dictionary per panel
     "The panels of joint angles"
     not_given = angles.attrs.get("not_given", {})
     return [
         dict(
             title=angle_title(name),
-            norm=list(NORM_CYCLES.get(name, {}).items()) if norms else [],
+            norm=band_data(name, speed, events.attrs.get("gait")),
             sides={side: pack(shown[column], 100) for side, column in columns.items()},
             strides=mean_strides(angles, events, columns),
         )
@@ -151,7 +157,7 @@ def report_data(
     angles: pd.DataFrame,  # Joint angles, degrees, index time (s)
     events: pd.DataFrame,  # Gait events
     limit: int = MAX_DATA_BYTES,  # Bytes the numbers may take
-    norms: bool = True,  # Whether published values of other runners belong beside the curves
+    speed: float = np.nan,  # m/s, for the band of other runners; NaN if unknown
 ) -> dict[str, Any]:  # What the page's script reads; every value is plain JSON
     "Poses, curves and events for the page"
     step = thinning(pose3d.sizes["time"], pose3d.sizes["keypoint"], angles.shape[1], limit)
@@ -160,14 +166,12 @@ def report_data(
     clock = dict(method="nearest", tolerance=tolerance)
     seen = kp2d.confidence.isel(individual=0).transpose("time", "keypoint").values.mean(1)
     confidence = pd.Series(seen, kp2d.time.values).reindex(time, **clock)
-    norms = norms and (events.attrs.get("gait") or "run") == "run"
     return dict(
         **body_data(pose3d, step),
         video_start=round(float(kp2d.time[0]), 4),
         slowdown=float(kp2d.attrs.get("slowdown", 1.0)),
         seen=pack(confidence, 100, "<u1"),
-        norm_sd=NORM_CYCLE_SD,
-        curves=curve_data(angles, angles.reindex(time, **clock), events, norms),
+        curves=curve_data(angles, angles.reindex(time, **clock), events, speed),
         events=[
             [round(float(event.time), 4), str(event.side), int(event.event == "foot_strike")]
             for event in events.itertuples()
@@ -346,18 +350,15 @@ def key_frames_html(
         The numbers are 3D angles, not angles in the picture.</p>{reasons}</section>"""
 
 # %% ../../nbs/show/585_report.ipynb #29199141
-NORM_SPEED_M_S = (1.5, 3.5)  # speeds to which the published angles at 2.5 m/s are compared, m/s
-
-
-def norms_apply(
-    metrics: pd.DataFrame,  # Gait metrics; an unknown speed counts as comparable
-) -> bool:
-    "Whether the published joint angles may be compared with this run"
-    if (metrics.attrs.get("gait") or "run") != "run":
-        return False
-    speed = pd.to_numeric(metrics[metrics.metric == "speed"].value, errors="coerce").dropna()
-    slowest, fastest = NORM_SPEED_M_S
-    return not len(speed) or bool(slowest <= speed.iloc[0] <= fastest)
+def norm_note(
+    angles: pd.DataFrame,  # What `given_angles` gives
+    events: pd.DataFrame,  # Gait events
+    speed: float,  # m/s, NaN if unknown
+) -> str:  # Plain text; empty where no curve could have a band
+    "Where the bands of other runners come from, or why there are none"
+    not_given = angles.attrs.get("not_given", {})
+    drawn = set(angle_groups(column for column in angles if column not in not_given))
+    return band_caption(events.attrs.get("gait"), speed) if drawn & banded_angles() else ""
 
 
 def facts_html(
@@ -404,7 +405,8 @@ def write_report(
     "Write the report as one HTML file that needs no network"
     path = Path(path)
     angles = given_angles(pose3d, angles, metrics)
-    data = report_data(kp2d, pose3d, angles, events, norms=norms_apply(metrics))
+    speed = given_speed(metrics)
+    data = report_data(kp2d, pose3d, angles, events, speed=speed)
     if overlay is None and path.with_name("overlay.mp4").exists():
         overlay = "overlay.mp4"
     still = "" if poster is None else image_html(poster, "The runner with the skeleton drawn on")
@@ -420,7 +422,7 @@ def write_report(
         steps="" if steps is None else steps_html(steps, metrics),
         frames=key_frames_html(frames, reasons_html(angles, KEY_FRAME_ANGLES)),
         withheld=reasons_html(angles),
-        norm_source=escape(NORM_CYCLE_SOURCE),
+        norm_source=escape(norm_note(angles, events, speed)),
         events=events_table(events),
         n_events=str(len(events)),
         made=made_table(run, kp2d, pose3d),

@@ -275,7 +275,7 @@ def metrics_notes(
     return f"""<p class="small">Value ± standard deviation between steps or strides; n is how many
         were measured; conf. is the confidence from 0 to 1. Values with a confidence below
         {LOW_CONFIDENCE:g} are printed pale, with what lowers it most.
-        Usual range: {escape(source)}; a value outside it is not wrong.
+        Usual range: {escape(source)}
         The symmetry angle (Zifchock 2008) is 0 % for equal sides and 100 % for opposite ones.
         The confidence depends on the camera's view, the number of steps and their scatter, how
         certain the events and keypoints are, the frame rate and the scale.</p>
@@ -350,7 +350,11 @@ def metrics_table(
         for name, group in metrics.groupby("metric", sort=False)
     ]
     any_norm = metrics.norm_low.notna().any()
-    unnamed = "studies of other runners" if any_norm else "none was found for this gait and speed"
+    unnamed = (
+        "studies of other runners; a value outside of it is not wrong."
+        if any_norm
+        else "no norm at this speed."
+    )
     source = attrs.get("norm_source") or unnamed
     table = html_table(METRIC_HEAD, rows)
     return segments_table(metrics) + table + missing + metrics_notes(metrics, source)

@@ -20,7 +20,7 @@ from ..pose2d.correct import correct
 from .batches import FOCAL_SD, GUESSED_JOINT_WEIGHT, Batch, predicted_frames
 from .detector_pairs import DetectorPair
 from .motions import MODEL_FPS
-from .virtual_detector import MISSING_TOGETHER, bursts
+from .virtual_detector import MISSING_TOGETHER, bursts, hidden_limbs
 
 # %% ../../nbs/training/546_real_pairs.ipynb #33ba59a0
 class RealPair(NamedTuple):
@@ -110,6 +110,7 @@ class RealBank:
         seen = seen & ~lost
         for group in MISSING_TOGETHER:
             seen[:, :, group] &= ~(torch.rand(B, generator=gen) < GROUP_LOST)[:, None, None]
+        seen = seen & ~hidden_limbs(B, L, gen)
         return slopes * zoom[:, None, None, None], seen, joints
 
     def batch(

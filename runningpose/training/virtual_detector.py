@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['POINT_ERROR_SD', 'OTHER_POINT_SD', 'FILTER_FRAMES', 'STRIDE_PART', 'CORRELATED_PART', 'WHITE_PART',
            'FRAME_CORRELATION', 'HEEL_WITH_ANKLE', 'BACKEND_LACKS', 'BACKEND_SHARE', 'MISSING_TOGETHER',
-           'GROUP_MISSING', 'FAR_ARM_SCALE', 'END_ON_FOOT_SCALE', 'SWAP_SHARE', 'SWAP_RATE', 'CLEAN_SWAPS',
-           'correlated_noise', 'stride_noise', 'bursts', 'keypoint_errors', 'random_visibility', 'MeasuredError',
-           'Detections', 'detect']
+           'GROUP_MISSING', 'LIMBS', 'LIMB_SHARE', 'LIMB_RATE', 'LONGEST_HIDDEN', 'FAR_ARM_SCALE', 'END_ON_FOOT_SCALE',
+           'SWAP_SHARE', 'SWAP_RATE', 'CLEAN_SWAPS', 'correlated_noise', 'stride_noise', 'bursts', 'keypoint_errors',
+           'hidden_limbs', 'random_visibility', 'MeasuredError', 'Detections', 'detect']
 
 # %% ../../nbs/training/515_virtual_detector.ipynb #27918f3f
 from typing import NamedTuple
@@ -176,6 +176,32 @@ MISSING_TOGETHER = [  # groups of points that may be missing for a whole window
     HALPE.index("left_wrist", "right_wrist"),
 ]
 GROUP_MISSING = 0.07  # chance of each group
+LIMBS = {  # parts that a post, a rail or the other leg hides for a while
+    f"{side} {limb}": _points_with(*(f"{side}_{part}" for part in parts))
+    for limb, parts in {
+        "leg": ("knee", "ankle", "heel", "big_toe", "small_toe"),
+        "foot": ("ankle", "heel", "big_toe", "small_toe"),
+        "arm": ("elbow", "wrist"),
+    }.items()
+    for side in ("left", "right")
+}
+LIMB_SHARE = 0.15  # windows in which limbs are hidden
+LIMB_RATE = 0.008  # spans per frame and limb in those windows
+LONGEST_HIDDEN = 40  # frames
+
+# %% ../../nbs/training/515_virtual_detector.ipynb #7d3ac1f0
+def hidden_limbs(
+    B: int,  # Windows
+    L: int,  # Frames
+    gen: torch.Generator,  # Random numbers
+) -> torch.Tensor:  # True where a point is hidden, bool (B, L, 26)
+    "Whole limbs out of sight for spans, in some windows"
+    some = torch.rand(B, generator=gen) < LIMB_SHARE
+    rate = torch.where(some, LIMB_RATE, 0.0)
+    hidden = torch.zeros(B, L, 26, dtype=torch.bool)
+    for points in LIMBS.values():
+        hidden[:, :, points] |= bursts(B, L, rate, LONGEST_HIDDEN, gen)[:, :, None]
+    return hidden
 
 # %% ../../nbs/training/515_virtual_detector.ipynb #b9764ae2
 def random_visibility(
@@ -197,7 +223,7 @@ def random_visibility(
     seen = seen & ~bursts(B, L, nobody_rate, 10, gen)[:, :, None]
     for group in MISSING_TOGETHER:
         seen[:, :, group] &= ~some_windows(GROUP_MISSING)[:, None, None]
-    return seen
+    return seen & ~hidden_limbs(B, L, gen)
 
 # %% ../../nbs/training/515_virtual_detector.ipynb #0983b02c
 FAR_ARM_SCALE = 2.7  # changing error of the far arm in side view, against usual
