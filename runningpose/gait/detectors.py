@@ -91,53 +91,62 @@ REFINEMENTS = 2  # times the second stage is applied
 
 
 class Stage(NamedTuple):
-    "A linear function of the curves around a moment, in durations"
+    "A linear function of the curves around one moment or two"
 
-    phases: np.ndarray  # Durations from the moment, shape (P,)
-    constant: float
-    duration: float  # For each second of the duration
-    curves: np.ndarray  # Shape (len(CURVES) * P,)
+    phases: list[np.ndarray]  # Durations from each moment
+    constant: np.ndarray  # For strike and toe-off, durations, shape (2,)
+    weights: np.ndarray  # For the duration, the contact and the curves, shape (2, 2 + ...)
 
-    def later(self, foot: FineFoot, scale: SweepScale, moment: float) -> float:
-        "A moment, moved by what the curves around it say, s"
-        samples = curve_samples(foot, scale, moment, self.phases)
-        shift = self.constant + self.duration * scale.duration + samples @ self.curves
-        return float(moment + shift * scale.duration)
+    def shifts(
+        self,
+        foot: FineFoot,
+        scale: SweepScale,
+        moments: np.ndarray,  # s, one for each window of phases
+    ) -> np.ndarray:  # s, shape (2,)
+        "How far strike and toe-off lie from these moments"
+        windows = zip(moments, self.phases, strict=True)
+        samples = [curve_samples(foot, scale, moment, phases) for moment, phases in windows]
+        contact = (moments[-1] - moments[0]) / scale.duration
+        read = np.concatenate([[scale.duration, contact], *samples])
+        shifts: np.ndarray = (self.constant + self.weights @ read) * scale.duration
+        return shifts
 
 
 class Stages(NamedTuple):
     first: Stage  # From the ankle farthest ahead
-    second: Stage  # From where the event seems to be
+    second: Stage  # From where strike and toe-off seem to be
 
 
 def event_stages(
-    content: dict,  # What `fit_events.py` writes, by event and stage
-) -> dict[str, Stages]:  # By event
-    "The regressions as they are stored"
+    content: dict,  # What `fit_events.py` writes
+) -> Stages:
+    "The regression as it is stored"
 
     def stage(s: dict) -> Stage:
-        arrays = (np.array(s[name], dtype=float) for name in ("phases", "curves"))
-        phases, curves = arrays
-        return Stage(phases, s["constant"], s["duration"], curves)
+        phases = [np.array(p, dtype=float) for p in s["phases"]]
+        return Stage(phases, np.array(s["constant"]), np.array(s["weights"]))
 
-    return {
-        event: Stages(stage(fit["first"]), stage(fit["second"])) for event, fit in content.items()
-    }
+    return Stages(stage(content["first"]), stage(content["second"]))
 
 
 @cache
-def shipped_stages() -> dict[str, Stages]:  # By event
-    "The regressions of the package"
+def shipped_stages() -> Stages:
+    "The regression of the package"
     return event_stages(json.loads(WEIGHTS_FILE.read_text()))
 
 
-def regressed(foot: FineFoot, sweep: Sweep, stages: Stages) -> float:  # s
-    "Where a regression puts an event"
+def regressed(
+    foot: FineFoot,
+    sweep: Sweep,
+    stages: Stages,
+) -> np.ndarray:  # Strike and toe-off, s, shape (2,)
+    "Where a regression puts the two events of a contact"
     scale = sweep_scale(foot, sweep)
-    moment = stages.first.later(foot, scale, foot.time[sweep.ahead])
+    ahead = foot.time[[sweep.ahead]]
+    moments: np.ndarray = ahead + stages.first.shifts(foot, scale, ahead)
     for _ in range(REFINEMENTS):
-        moment = stages.second.later(foot, scale, moment)
-    return moment
+        moments = moments + stages.second.shifts(foot, scale, moments)
+    return moments
 
 # %% ../../nbs/gait/485_detectors.ipynb #e972931e
 class Lag(NamedTuple):
@@ -205,15 +214,14 @@ def detect_regression(
     foot: FineFoot,
     sweep: Sweep,
     walking: bool,
-    stages: dict[str, Stages] | None = None,  # By event; those of the package when not given
+    stages: Stages | None = None,  # Those of the package when not given
 ) -> Contact:  # How far the landmarks spread is that of `consensus`
     "Regression on the curves of the leg; for walkers the same as `rise`"
     contact = detect_consensus(foot, sweep, walking)
     if walking:
         return contact
-    stages = stages or shipped_stages()
-    strike, toe_off = (regressed(foot, sweep, stages[e]) for e in ("foot_strike", "toe_off"))
-    return contact._replace(strike=strike, toe_off=toe_off)
+    strike, toe_off = regressed(foot, sweep, stages or shipped_stages())
+    return contact._replace(strike=float(strike), toe_off=float(toe_off))
 
 
 def time_at(foot: FineFoot, index: int | None) -> float:  # s; NaN for None and 0
