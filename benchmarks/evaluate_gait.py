@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plated
 from clips import machine, published_clips
-from evaluate_rendered import POINTS, knee, left_out, ours
+from evaluate_rendered import POINTS, camera_of, knee, left_out, ours, view_of
 from fastcore.script import call_parse
 from folds import never_saw, person_of
 from tqdm import tqdm
@@ -182,6 +182,66 @@ def from_lifted(data, fps, views=8, cache=None, **how):
     return on_plates(data, poses_of, **how)
 
 
+def knows(person):
+    "Whether the events of the package were fitted to a person"
+    return person in json.loads(plated.LEFT_OUT.read_text())
+
+
+def from_pictures(data, cache=None, method=None):
+    "Errors of what BlazePose finds in the clips of `detector_pairs`, by their view"
+    low = plated.plate_events(data)
+    clear = {name for name in low if plated.tells_20_newton(data, name)}
+    out = []
+    for clip in tqdm([c for c in plated.pair_clips(data) if c.motion in clear]):
+        pose = plated.from_detections(clip.file, cache)
+        if pose is None:
+            continue
+        with np.load(clip.file, allow_pickle=False) as content:
+            truth = plated.clip_truth(content)
+        found = gait_events(pose, method=method or left_out_method(clip.person))
+        truth = whole(truth, pose.time.values, edge=0.1)
+        about = dict(clip=clip.file.stem, person=clip.person, seen=direction(clip.view))
+        out.append(match(found, truth).assign(view=0, **about))
+    return pd.concat(out)
+
+
+def direction(view):
+    "Side, front, back or oblique, from a name like yaw137 (0: runs towards the camera)"
+    yaw = int(view.removeprefix("yaw"))
+    off = min(yaw % 180, 180 - yaw % 180)
+    if off > 65:
+        return "side"
+    return "oblique" if off > 25 else "along"
+
+
+def from_rendered(data, cache=None, method=None):
+    "Errors in the clips c01 to c22 that show somebody on plates, by their view"
+    out = []
+    for video in tqdm(sorted((data / "rendered").glob("c*.mp4"))):
+        d = np.load(video.with_suffix(".npz"), allow_pickle=False)
+        if not len(d["plate_events"]):
+            continue
+        person = person_of(video)
+        centres = correct(keypoints(video, cache), never_saw(person, "correctors"))
+        lifted = lift(lightly_filtered(centres), float(d["height"]), left_out(video), camera_of(d))
+        pose = to_world(lifted)
+        found = gait_events(pose, method=method or left_out_method(person))
+        truth = whole(plated.clip_truth(d), pose.time.values, edge=0.1)
+        about = dict(clip=video.stem, person=person, seen=view_of(video))
+        out.append(match(found, truth).assign(view=0, **about))
+    return pd.concat(out)
+
+
+def from_rbds(data, newton=plated.NEWTON, method=None):
+    "Errors on RBDS001, to whom nothing was fitted"
+    out = []
+    for name, pose, true in plated.rbds_runs(data, newton):
+        truth = whole(true, pose.time.values, edge=0.1)
+        found = gait_events(pose, method=method or "regression")
+        out.append(match(found, truth).assign(view=0, clip=name, person="rbds_001"))
+    return pd.concat(out)
+
+
 def keypoints(video, cache):
     "BlazePose's keypoints of a rendered clip, cached in a folder if one is given"
     if cache:
@@ -265,7 +325,9 @@ def from_pixels(data, cache=None):
             return to_world(lift(k, t, left_out(f), c))
 
         fine, world = one(lightly_filtered(kp)), one(kp)
-        found = gait_events(fine)
+        person = person_of(video)
+        method = left_out_method(person) if knows(person) else "regression"
+        found = gait_events(fine, method=method)
         truth = true_contacts(d)
         names = [str(n) for n in d["joints"]]
         e = match(found, whole(truth, d["time"])).assign(clip=video.stem, view=0)
@@ -416,7 +478,7 @@ def on_video(data):
 
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
-PARTS = ("joints", "lifted", "pixels", "angles", "fall", "video")
+PARTS = ("joints", "lifted", "rbds", "rendered", "pixels", "angles", "fall", "video")
 
 
 def tables(part, data, cache):
@@ -439,6 +501,25 @@ def tables(part, data, cache):
         old = from_lifted(data, 60, 8, cache, method="consensus")
         title = "events from lifted 3D at 60 frames/s, 8 views, consensus, ms"
         yield "lifted 60, consensus", title, figures(old, by="person")
+    if part == "rendered":
+        for method, name in ((None, "detector fitted without the runner"), ("consensus",) * 2):
+            end = ", consensus" if method else ""
+            found = from_rendered(data, cache, method)
+            title = f"events from pixels of c01 to c22, {name}, ms"
+            yield f"rendered{end}", title, figures(found, by="seen")
+            yield f"rendered, clips{end}", title, figures(found, by="clip")
+            found = from_pictures(data, cache, method)
+            title = f"events from pixels of detector_pairs, {name}, ms"
+            yield f"pairs{end}", title, figures(found, by="seen")
+    if part == "rbds":
+        for newton in (plated.NEWTON, 50.0):
+            for method in ("regression", "consensus", "rise"):
+                title = f"events of RBDS001 at {newton:g} N, {method}, ms"
+                yield (
+                    f"rbds {newton:g} N, {method}",
+                    title,
+                    figures(from_rbds(data, newton, method)),
+                )
     if part == "pixels":
         shoes, forces, rest = from_pixels(data, cache)
         yield (
@@ -475,7 +556,7 @@ def save(file, key, table):
 @call_parse
 def main(
     data: str,  # Folder with the shared data
-    part: str = "all",  # joints, lifted, pixels, angles, fall, video or all
+    part: str = "all",  # joints, lifted, rbds, rendered, pixels, angles, fall, video or all
     cache: str = None,  # Folder to keep 2D keypoints and lifted poses in
     out: str = str(CHECKPOINT / "gait.json"),  # JSON file whose tables are replaced; "" for none
 ):

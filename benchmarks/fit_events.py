@@ -38,7 +38,7 @@ TABLE = np.arange(-2, 3.5, 0.02)  # durations from the ankle farthest ahead
 # The rest was chosen by leaving people out
 RIDGE = dict(first=0.1, second=0.1)
 DOUBT_S, DRAWS = 0.01, 3  # how far off the second stage expects to begin, and how often it is drawn
-SHARES = dict(joints=0.5, lifted=0.4, pairs=0.12, synthetic=0.05)  # weight of a source
+SHARES = dict(joints=0.5, lifted=0.4, pairs=0.1, synthetic=0.05)  # weight of a source
 OUTLIER_S, ROUNDS = 0.02, 3  # error at which a contact counts half, and rounds of weighting
 MOST_LIMP = 0.08  # strides by which a synthetic limp moves a strike
 SYNTHETIC_RUNS, SYNTHETIC_SPEEDS = 60, (1.9, 9.0)  # m/s; the model claims no more than 6

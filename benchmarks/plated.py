@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from folds import never_saw
+from scipy.signal import butter, sosfiltfilt
 
+from runningpose.data.c3d import read_c3d
 from runningpose.gait.world import to_world
 from runningpose.lifting.lift import lift
 from runningpose.pose2d.clean import clean, lightly_filtered
 from runningpose.pose2d.correct import correct
-from runningpose.poses import load_poses, pose_arrays, poses_dataset, save_poses
+from runningpose.poses import load_poses, points, pose_arrays, poses_dataset, save_poses
 from runningpose.training.detector_pairs import read_pair
 from runningpose.training.evaluate import evaluation_cameras, virtual_keypoints
 from runningpose.training.mocap_people import load_all_mocap
@@ -192,3 +194,75 @@ def from_detections(file, cache=None):
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_poses(world, kept)
     return world
+
+
+FORCE_CUTOFF_HZ = 50.0
+CONTACT_N = 300.0  # a force above which a foot is certainly on the ground
+PELVIS = ("R.ASIS", "L.ASIS", "R.PSIS", "L.PSIS")
+
+
+class RbdsFile(NamedTuple):
+    "One run of RBDS001 (Fukuchi et al. 2017), which is not used in any fit"
+
+    force: np.ndarray  # Vertical, N
+    force_rate: float  # Hz
+    pelvis: np.ndarray  # Height of the mean of its markers, m
+    rate: float  # Of the markers, Hz
+
+
+def rbds_files(data):
+    "The runs at 2.5 m/s, a pair of text files, and at 3.5 m/s, a C3D file"
+    folder = Path(data) / "rbds"
+    markers = pd.read_csv(folder / "RBDS001runT25markers.txt", sep="\t")
+    force = pd.read_csv(folder / "RBDS001runT25forces.txt", sep="\t").Fy.to_numpy()
+    heights = markers[[f"{name}Y" for name in PELVIS]].mean(axis=1).to_numpy() / 1000
+    yield "RBDS001runT25", RbdsFile(force, 300.0, heights, 150.0)
+    c3d = read_c3d(folder / "RBDS001runT35.c3d")
+    up = "xyz".index(c3d.up)
+    heights = c3d.position[:, [c3d.names.index(n) for n in PELVIS], up].mean(1) / 1000
+    force = c3d.variables["force"]
+    rate = 1 / float(np.diff(force.analog_time[:2])[0])
+    yield "RBDS001runT35", RbdsFile(force.values[:, 0, up], rate, heights, c3d.fps)
+
+
+def threshold_events(force, rate, newton):
+    "When a low-passed force leaves and reaches a threshold around each contact, s"
+    sos = butter(2, FORCE_CUTOFF_HZ, fs=rate, output="sos")
+    force = sosfiltfilt(sos, force.astype(float))
+    force = force - np.median(force[force < newton])
+    above = force > CONTACT_N
+    rows = []
+    for i in np.flatnonzero(~above[:-1] & above[1:]):
+        before = np.flatnonzero(force[: i + 1] <= newton)
+        after = i + 1 + np.flatnonzero(force[i + 1 :] <= newton)
+        if len(before) and len(after):
+            j, k = before[-1], after[0] - 1
+            strike = j + (newton - force[j]) / (force[j + 1] - force[j])
+            toe_off = k + (newton - force[k]) / (force[k + 1] - force[k])
+            rows += [(strike / rate, EVENTS[0]), (toe_off / rate, EVENTS[1])]
+    return pd.DataFrame(rows, columns=["time", "event"])
+
+
+def start_in(heights, fps, whole, rate):
+    "At which moment of a recording a clip begins, s, by the height of the pelvis"
+    t, u = np.arange(len(heights)) / fps, np.arange(len(whole)) / rate
+
+    def difference(start):
+        return np.std(np.interp(t + start, u, whole) - heights)
+
+    return min(np.arange(0, u[-1] - t[-1] + 0.001, 0.002), key=difference)
+
+
+def rbds_runs(data, newton=NEWTON):
+    "World poses and true events of RBDS001, with the side of the lower heel"
+    motions = {m.name: m for m in load_all_mocap(Path(data) / "mocap")}
+    for name, file in rbds_files(data):
+        pose = recorded(motions[name])
+        heights = points(pose, "mid_hip")[0][:, 2].astype(float)
+        start = start_in(heights, pose.attrs["fps"], file.pelvis, file.rate)
+        truth = threshold_events(file.force, file.force_rate, newton)
+        truth = truth.assign(time=truth.time - start)
+        right, left = points(pose, "right_heel", "left_heel")[..., 2].astype(float)
+        middle = np.repeat(truth.time.to_numpy().reshape(-1, 2).mean(1), 2)
+        lower = np.interp(middle, pose.time.values, left - right) < 0
+        yield name, pose, truth.assign(side=np.where(lower, "left", "right"))

@@ -87,7 +87,7 @@ def curve_samples(
 
 # %% ../../nbs/gait/485_detectors.ipynb #c41f0004
 WEIGHTS_FILE = Path(runningpose.__file__).parent / "gait" / "event_weights.json"
-REFINEMENTS = 2  # times the second stage is applied
+REFINEMENTS = 4  # times the second stage is applied
 
 
 class Stage(NamedTuple):
