@@ -232,12 +232,12 @@ def from_rendered(data, cache=None, method=None):
     return pd.concat(out)
 
 
-def from_rbds(data, newton=plated.NEWTON, method=None):
-    "Errors on RBDS001, to whom nothing was fitted"
+def from_rbds(data, method, *threshold):
+    "Errors on RBDS001, to whom nothing was fitted, at a threshold in N and a cut-off in Hz"
     out = []
-    for name, pose, true in plated.rbds_runs(data, newton):
+    for name, pose, true in plated.rbds_runs(data, *threshold):
         truth = whole(true, pose.time.values, edge=0.1)
-        found = gait_events(pose, method=method or "regression")
+        found = gait_events(pose, method=method)
         out.append(match(found, truth).assign(view=0, clip=name, person="rbds_001"))
     return pd.concat(out)
 
@@ -478,69 +478,83 @@ def on_video(data):
 
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
-PARTS = ("joints", "lifted", "rbds", "rendered", "pixels", "angles", "fall", "video")
 
 
-def tables(part, data, cache):
-    "The tables of one part, as (key, title, table)"
-    if part == "joints":
-        title = "events from recorded joints, detector fitted without the runner, ms"
-        yield "joints", title, figures(from_joints(data), by="person")
-        at_50 = figures(from_joints(data, newton=50.0), by="person")
-        yield "joints, 50 N", f"{title}, plates at 50 N", at_50
-        everything = figures(from_joints(data, clear=False))
-        yield "joints, all clips", f"{title}, with clips whose force was cut", everything
-        for method in ("consensus", "fellin_2010", "handsaker_2016", "rise"):
-            old = figures(from_joints(data, method=method), by="person")
-            yield f"joints, {method}", f"events from recorded joints, {method}, ms", old
-    if part == "lifted":
-        for fps, views in ((30, 2), (60, 8), (240, 2)):
-            title = f"events from lifted 3D at {fps} frames/s, {views} views, ms"
-            found = from_lifted(data, fps, views, cache)
-            yield f"lifted {fps}", title, figures(found, by="person")
-        old = from_lifted(data, 60, 8, cache, method="consensus")
-        title = "events from lifted 3D at 60 frames/s, 8 views, consensus, ms"
-        yield "lifted 60, consensus", title, figures(old, by="person")
-    if part == "rendered":
-        for method, name in ((None, "detector fitted without the runner"), ("consensus",) * 2):
-            end = ", consensus" if method else ""
-            found = from_rendered(data, cache, method)
-            title = f"events from pixels of c01 to c22, {name}, ms"
-            yield f"rendered{end}", title, figures(found, by="seen")
-            yield f"rendered, clips{end}", title, figures(found, by="clip")
-            found = from_pictures(data, cache, method)
-            title = f"events from pixels of detector_pairs, {name}, ms"
-            yield f"pairs{end}", title, figures(found, by="seen")
-    if part == "rbds":
-        for newton in (plated.NEWTON, 50.0):
-            for method in ("regression", "consensus", "rise"):
-                title = f"events of RBDS001 at {newton:g} N, {method}, ms"
-                yield (
-                    f"rbds {newton:g} N, {method}",
-                    title,
-                    figures(from_rbds(data, newton, method)),
-                )
-    if part == "pixels":
-        shoes, forces, rest = from_pixels(data, cache)
-        yield (
-            "pixels, shoes",
-            "from pixels against the contacts of the rendered shoes, ms",
-            figures(shoes),
-        )
-        yield (
-            "pixels, plates",
-            ("the same events against the force plates of the recordings that were rendered, ms"),
-            figures(forces),
-        )
-        yield "pixels, metrics", "speed and oscillation from pixels", rest
-    if part == "angles":
-        for key, views in (("angles, joints", 0), ("angles, lifted", 8)):
-            title = f"{key}: against inverse kinematics, degrees"
-            yield key, title, against_ik(data, views)
-    if part == "fall":
-        yield "fall", "fall in flight, m/s²", falling(data)
-    if part == "video":
-        yield "video", "standing feet on real video", on_video(data)
+def tables_joints(data, cache):
+    title = "events from recorded joints, detector fitted without the runner, ms"
+    yield "joints", title, figures(from_joints(data), by="person")
+    at_50 = figures(from_joints(data, newton=50.0), by="person")
+    yield "joints, 50 N", f"{title}, plates at 50 N", at_50
+    everything = figures(from_joints(data, clear=False))
+    yield "joints, all clips", f"{title}, with clips whose force was cut", everything
+    for method in ("consensus", "fellin_2010", "handsaker_2016", "rise"):
+        old = figures(from_joints(data, method=method), by="person")
+        yield f"joints, {method}", f"events from recorded joints, {method}, ms", old
+
+
+def tables_lifted(data, cache):
+    for fps, views in ((30, 2), (60, 8), (240, 2)):
+        title = f"events from lifted 3D at {fps} frames/s, {views} views, ms"
+        found = from_lifted(data, fps, views, cache)
+        yield f"lifted {fps}", title, figures(found, by="person")
+    old = from_lifted(data, 60, 8, cache, method="consensus")
+    title = "events from lifted 3D at 60 frames/s, 8 views, consensus, ms"
+    yield "lifted 60, consensus", title, figures(old, by="person")
+
+
+def tables_rbds(data, cache):
+    as_hamner = plated.NEWTON, plated.AS_HAMNER_HZ
+    for threshold in ((plated.NEWTON,), as_hamner, (50.0,)):
+        key = " low-passed at ".join(f"{v:g}" for v in threshold)
+        for method in ("regression", "consensus", "rise"):
+            found = figures(from_rbds(data, method, *threshold))
+            yield f"rbds {key}, {method}", f"events of RBDS001 at {key}, {method}, ms", found
+
+
+def tables_rendered(data, cache):
+    for method in (None, "consensus"):
+        name = f", {method}" if method else ", detector fitted without the runner"
+        found = from_rendered(data, cache, method)
+        title = f"events from pixels of c01 to c22{name}, ms"
+        yield f"rendered{name}", title, figures(found, by="seen")
+        yield f"rendered, clips{name}", title, figures(found, by="clip")
+        found = from_pictures(data, cache, method)
+        title = f"events from pixels of detector_pairs{name}, ms"
+        yield f"pairs{name}", title, figures(found, by="seen")
+
+
+def tables_pixels(data, cache):
+    shoes, forces, rest = from_pixels(data, cache)
+    title = "from pixels against the contacts of the rendered shoes, ms"
+    yield "pixels, shoes", title, figures(shoes)
+    title = "the same events against the force plates of the recordings that were rendered, ms"
+    yield "pixels, plates", title, figures(forces)
+    yield "pixels, metrics", "speed and oscillation from pixels", rest
+
+
+def tables_angles(data, cache):
+    for key, views in (("angles, joints", 0), ("angles, lifted", 8)):
+        yield key, f"{key}: against inverse kinematics, degrees", against_ik(data, views)
+
+
+def tables_fall(data, cache):
+    yield "fall", "fall in flight, m/s²", falling(data)
+
+
+def tables_video(data, cache):
+    yield "video", "standing feet on real video", on_video(data)
+
+
+TABLES = dict(
+    joints=tables_joints,
+    lifted=tables_lifted,
+    rbds=tables_rbds,
+    rendered=tables_rendered,
+    pixels=tables_pixels,
+    angles=tables_angles,
+    fall=tables_fall,
+    video=tables_video,
+)
 
 
 def save(file, key, table):
@@ -561,8 +575,8 @@ def main(
     out: str = str(CHECKPOINT / "gait.json"),  # JSON file whose tables are replaced; "" for none
 ):
     "Print the tables, and save them for the README and benchmarks/README.md"
-    for name in PARTS if part == "all" else (part,):
-        for key, title, table in tables(name, Path(data), cache):
+    for name in TABLES if part == "all" else (part,):
+        for key, title, table in TABLES[name](Path(data), cache):
             print(f"\n{title}\n{table.round(1).to_string()}", flush=True)
             if out:
                 save(out, key, table)

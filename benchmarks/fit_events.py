@@ -38,8 +38,9 @@ TABLE = np.arange(-2, 3.5, 0.02)  # durations from the ankle farthest ahead
 # The rest was chosen by leaving people out
 RIDGE = dict(first=0.1, second=0.1)
 DOUBT_S, DRAWS = 0.01, 3  # how far off the second stage expects to begin, and how often it is drawn
-SHARES = dict(joints=0.5, lifted=0.4, pairs=0.1, synthetic=0.05)  # weight of a source
-OUTLIER_S, ROUNDS = 0.02, 3  # error at which a contact counts half, and rounds of weighting
+SHARES = dict(joints=0.6, lifted=0.35, pairs=0.1)  # weight of a source
+SYNTHETIC_SHARES = 0.45, 0.1  # of strikes and toe-offs; without them a limp is found too small
+OUTLIER_S, ROUNDS = 0.012, 3  # error at which a contact counts half, and rounds of weighting
 MOST_LIMP = 0.08  # strides by which a synthetic limp moves a strike
 SYNTHETIC_RUNS, SYNTHETIC_SPEEDS = 60, (1.9, 9.0)  # m/s; the model claims no more than 6
 
@@ -183,28 +184,30 @@ def second_data(contacts):
     return FitData(np.array(rows), -off, index, [PHASES["foot_strike"], PHASES["toe_off"]])
 
 
-def weights(contacts):
+def weights(contacts, synthetic):
     "Every source has its share, every person of it the same; errors count in seconds"
+    shares = SHARES | dict(synthetic=synthetic)
     people = sorted({(c.source, c.person) for c in contacts})
     keys = [(c.source, c.person) for c in contacts]
     sources = [source for source, _ in people]
-    each = {k: SHARES[k[0]] / sources.count(k[0]) / keys.count(k) for k in people}
+    each = {k: shares[k[0]] / sources.count(k[0]) / keys.count(k) for k in people}
     return np.array([each[k] * c.duration**2 for k, c in zip(keys, contacts, strict=True)])
 
 
 def fit(contacts, stages, left_out=None):
     "The regression as it is stored, of all people or without one"
     kept = np.array([c.person != left_out for c in contacts])
-    weight = np.zeros(len(contacts))
-    weight[kept] = weights([c for c in contacts if c.person != left_out])
+    weight = np.zeros((2, len(contacts)))
+    others = [c for c in contacts if c.person != left_out]
+    weight[:, kept] = [weights(others, share) for share in SYNTHETIC_SHARES]
     duration = np.array([c.duration for c in contacts])
     found = {}
     for name, data in stages.items():
         used = kept[data.contact]
         i = data.contact[used]
         fits = [
-            robust_ridge(data.X[used], y, weight[i], RIDGE[name], duration[i])
-            for y in data.y[used].T
+            robust_ridge(data.X[used], y, w[i], RIDGE[name], duration[i])
+            for y, w in zip(data.y[used].T, weight, strict=True)
         ]
         found[name] = dict(
             phases=[[round(p, 3) for p in phases] for phases in data.phases],

@@ -197,6 +197,7 @@ def from_detections(file, cache=None):
 
 
 FORCE_CUTOFF_HZ = 50.0
+AS_HAMNER_HZ = 15.0  # makes RBDS001 pass from 20 to 150 N as slowly as the forces of Hamner do
 CONTACT_N = 300.0  # a force above which a foot is certainly on the ground
 PELVIS = ("R.ASIS", "L.ASIS", "R.PSIS", "L.PSIS")
 
@@ -225,9 +226,9 @@ def rbds_files(data):
     yield "RBDS001runT35", RbdsFile(force.values[:, 0, up], rate, heights, c3d.fps)
 
 
-def threshold_events(force, rate, newton):
+def threshold_events(force, rate, newton, cutoff=FORCE_CUTOFF_HZ):
     "When a low-passed force leaves and reaches a threshold around each contact, s"
-    sos = butter(2, FORCE_CUTOFF_HZ, fs=rate, output="sos")
+    sos = butter(2, cutoff, fs=rate, output="sos")
     force = sosfiltfilt(sos, force.astype(float))
     force = force - np.median(force[force < newton])
     above = force > CONTACT_N
@@ -253,14 +254,14 @@ def start_in(heights, fps, whole, rate):
     return min(np.arange(0, u[-1] - t[-1] + 0.001, 0.002), key=difference)
 
 
-def rbds_runs(data, newton=NEWTON):
+def rbds_runs(data, newton=NEWTON, cutoff=FORCE_CUTOFF_HZ):
     "World poses and true events of RBDS001, with the side of the lower heel"
     motions = {m.name: m for m in load_all_mocap(Path(data) / "mocap")}
     for name, file in rbds_files(data):
         pose = recorded(motions[name])
         heights = points(pose, "mid_hip")[0][:, 2].astype(float)
         start = start_in(heights, pose.attrs["fps"], file.pelvis, file.rate)
-        truth = threshold_events(file.force, file.force_rate, newton)
+        truth = threshold_events(file.force, file.force_rate, newton, cutoff)
         truth = truth.assign(time=truth.time - start)
         right, left = points(pose, "right_heel", "left_heel")[..., 2].astype(float)
         middle = np.repeat(truth.time.to_numpy().reshape(-1, 2).mean(1), 2)
