@@ -5,12 +5,14 @@ Every lifter is one that never saw the person. `--part` selects one table.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plated
 from clips import machine, published_clips
-from evaluate_rendered import POINTS, knee, left_out, ours
+from evaluate_rendered import POINTS, camera_of, knee, left_out, ours, view_of
 from fastcore.script import call_parse
 from folds import never_saw, person_of
 from tqdm import tqdm
@@ -18,6 +20,7 @@ from tqdm import tqdm
 from runningpose.camera import Camera
 from runningpose.files.weights import fetch
 from runningpose.gait.angles import joint_angles
+from runningpose.gait.detectors import DETECTORS, detect_regression, event_stages
 from runningpose.gait.events import gait_events
 from runningpose.gait.ground import fix_scale_and_path, free_fall, mid_stance
 from runningpose.gait.metrics import gait_metrics
@@ -138,30 +141,104 @@ def plates(data):
     return dict(list(p.groupby("clip_id")))
 
 
-def inner(truth, pose, edge=0.5):
-    "Events away from both ends of the clip"
-    t = pose.time.values
-    return truth[truth.time.between(t[0] + edge, t[-1] - edge)]
+def left_out_method(person):
+    "Name of the detector that was fitted without a person"
+    name = f"without {person}"
+    if name not in DETECTORS:
+        stages = event_stages(json.loads(plated.LEFT_OUT.read_text())[person])
+        DETECTORS[name] = partial(detect_regression, stages=stages)
+    return name
 
 
-def from_joints(data, events=gait_events, **how):
-    "Errors from recorded joints"
-    out = []
-    for clip, truth in plates(data).items():
-        p = recording(data, clip, **how)
-        out.append(match(events(p), inner(truth, p)).assign(clip=clip, view=0))
+def on_plates(data, poses_of, method=None, newton=plated.NEWTON, clear=True):
+    """Errors of the events of every runner on plates, in whole contacts, by a detector that was
+    fitted without the runner, or by a method; clips whose force does not tell 20 N are left out
+    """
+    out, events = [], plated.plate_events(data, newton)
+    for motion in tqdm(plated.motions(data)):
+        if clear and not plated.tells_20_newton(data, motion.name):
+            continue
+        how = method or left_out_method(motion.subject)
+        about = dict(clip=motion.name, person=motion.subject)
+        for view, pose in poses_of(motion):
+            truth = whole(events[motion.name], pose.time.values, edge=0.1)
+            e = match(gait_events(pose, method=how), truth)
+            out.append(e.assign(view=view, **about))
     return pd.concat(out)
 
 
-def from_lifted(data, fps, views=8, events=gait_events):
+def from_joints(data, **how):
+    "Errors from recorded joints"
+    return on_plates(data, lambda motion: [(0, plated.recorded(motion))], **how)
+
+
+def from_lifted(data, fps, views=8, cache=None, **how):
     "Errors from 2D that was projected, cleaned and lifted"
+
+    def poses_of(motion):
+        for view in range(0, 8, 8 // views):
+            yield view, plated.lifted(motion, fps, view, never_saw, cache)
+
+    return on_plates(data, poses_of, **how)
+
+
+def knows(person):
+    "Whether the events of the package were fitted to a person"
+    return person in json.loads(plated.LEFT_OUT.read_text())
+
+
+def from_pictures(data, cache=None, method=None):
+    "Errors of what BlazePose finds in the clips of `detector_pairs`, by their view"
+    low = plated.plate_events(data)
+    clear = {name for name in low if plated.tells_20_newton(data, name)}
     out = []
-    for clip, truth in tqdm(plates(data).items(), desc=f"{fps} frames/s"):
-        p = recording(data, clip, fps)
-        for k, cam in enumerate(evaluation_cameras(views)):
-            kp = filmed(p, cam, k)
-            w = to_world(lift(lightly_filtered(kp), 1.75, fold(clip), cam), treadmill=True)
-            out.append(match(events(w), inner(truth, p)).assign(clip=clip, view=k))
+    for clip in tqdm([c for c in plated.pair_clips(data) if c.motion in clear]):
+        pose = plated.from_detections(clip.file, cache)
+        if pose is None:
+            continue
+        with np.load(clip.file, allow_pickle=False) as content:
+            truth = plated.clip_truth(content)
+        found = gait_events(pose, method=method or left_out_method(clip.person))
+        truth = whole(truth, pose.time.values, edge=0.1)
+        about = dict(clip=clip.file.stem, person=clip.person, seen=direction(clip.view))
+        out.append(match(found, truth).assign(view=0, **about))
+    return pd.concat(out)
+
+
+def direction(view):
+    "Side, front, back or oblique, from a name like yaw137 (0: runs towards the camera)"
+    yaw = int(view.removeprefix("yaw"))
+    off = min(yaw % 180, 180 - yaw % 180)
+    if off > 65:
+        return "side"
+    return "oblique" if off > 25 else "along"
+
+
+def from_rendered(data, cache=None, method=None):
+    "Errors in the clips c01 to c22 that show somebody on plates, by their view"
+    out = []
+    for video in tqdm(sorted((data / "rendered").glob("c*.mp4"))):
+        d = np.load(video.with_suffix(".npz"), allow_pickle=False)
+        if not len(d["plate_events"]):
+            continue
+        person = person_of(video)
+        centres = correct(keypoints(video, cache), never_saw(person, "correctors"))
+        lifted = lift(lightly_filtered(centres), float(d["height"]), left_out(video), camera_of(d))
+        pose = to_world(lifted)
+        found = gait_events(pose, method=method or left_out_method(person))
+        truth = whole(plated.clip_truth(d), pose.time.values, edge=0.1)
+        about = dict(clip=video.stem, person=person, seen=view_of(video))
+        out.append(match(found, truth).assign(view=0, **about))
+    return pd.concat(out)
+
+
+def from_rbds(data, method, *threshold):
+    "Errors on RBDS001, to whom nothing was fitted, at a threshold in N and a cut-off in Hz"
+    out = []
+    for name, pose, true in plated.rbds_runs(data, *threshold):
+        truth = whole(true, pose.time.values, edge=0.1)
+        found = gait_events(pose, method=method)
+        out.append(match(found, truth).assign(view=0, clip=name, person="rbds_001"))
     return pd.concat(out)
 
 
@@ -188,9 +265,9 @@ def true_contacts(d):
     return pd.DataFrame(rows, columns=["time", "side", "event"])
 
 
-def whole(truth, time):
-    "Events of whole contacts; the first and last 0.12 s of the clip do not count"
-    e = truth[truth.time.between(time[0] + 0.12, time[-1] - 0.12)].sort_values("time")
+def whole(truth, time, edge=0.12):
+    "Events of whole contacts; what lies nearer to an end of the clip does not count"
+    e = truth[truth.time.between(time[0] + edge, time[-1] - edge)].sort_values("time")
     keep = []
     for _, g in e.groupby("side"):
         k = g.event.to_list()
@@ -231,7 +308,7 @@ def plates_below(video, d, data):
     return truth.assign(time=truth.time - s + d["time"][0])
 
 
-def from_pixels(data, cache=None, events=gait_events):
+def from_pixels(data, cache=None):
     """Events against the shoes and against the plates, belt speed and oscillation of the rendered
     clips
     """
@@ -248,7 +325,9 @@ def from_pixels(data, cache=None, events=gait_events):
             return to_world(lift(k, t, left_out(f), c))
 
         fine, world = one(lightly_filtered(kp)), one(kp)
-        found = events(fine)
+        person = person_of(video)
+        method = left_out_method(person) if knows(person) else "regression"
+        found = gait_events(fine, method=method)
         truth = true_contacts(d)
         names = [str(n) for n in d["joints"]]
         e = match(found, whole(truth, d["time"])).assign(clip=video.stem, view=0)
@@ -399,38 +478,83 @@ def on_video(data):
 
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoint"
-PARTS = ("joints", "lifted", "pixels", "angles", "fall", "video")
 
 
-def tables(part, data, cache):
-    "The tables of one part, as (key, title, table)"
-    if part == "joints":
-        yield "joints", "events from recorded joints, ms", figures(from_joints(data))
-    if part == "lifted":
-        for fps in (30, 60, 240):
-            title = f"events from lifted 3D at {fps} frames/s, eight views, ms"
-            yield f"lifted {fps}", title, figures(from_lifted(data, fps))
-    if part == "pixels":
-        shoes, forces, rest = from_pixels(data, cache)
-        yield (
-            "pixels, shoes",
-            "from pixels against the contacts of the rendered shoes, ms",
-            figures(shoes),
-        )
-        yield (
-            "pixels, plates",
-            ("the same events against the force plates of the recordings that were rendered, ms"),
-            figures(forces),
-        )
-        yield "pixels, metrics", "speed and oscillation from pixels", rest
-    if part == "angles":
-        for key, views in (("angles, joints", 0), ("angles, lifted", 8)):
-            title = f"{key}: against inverse kinematics, degrees"
-            yield key, title, against_ik(data, views)
-    if part == "fall":
-        yield "fall", "fall in flight, m/s²", falling(data)
-    if part == "video":
-        yield "video", "standing feet on real video", on_video(data)
+def tables_joints(data, cache):
+    title = "events from recorded joints, detector fitted without the runner, ms"
+    yield "joints", title, figures(from_joints(data), by="person")
+    at_50 = figures(from_joints(data, newton=50.0), by="person")
+    yield "joints, 50 N", f"{title}, plates at 50 N", at_50
+    everything = figures(from_joints(data, clear=False))
+    yield "joints, all clips", f"{title}, with clips whose force was cut", everything
+    for method in ("consensus", "fellin_2010", "handsaker_2016", "rise"):
+        old = figures(from_joints(data, method=method), by="person")
+        yield f"joints, {method}", f"events from recorded joints, {method}, ms", old
+
+
+def tables_lifted(data, cache):
+    for fps, views in ((30, 2), (60, 8), (240, 2)):
+        title = f"events from lifted 3D at {fps} frames/s, {views} views, ms"
+        found = from_lifted(data, fps, views, cache)
+        yield f"lifted {fps}", title, figures(found, by="person")
+    old = from_lifted(data, 60, 8, cache, method="consensus")
+    title = "events from lifted 3D at 60 frames/s, 8 views, consensus, ms"
+    yield "lifted 60, consensus", title, figures(old, by="person")
+
+
+def tables_rbds(data, cache):
+    as_hamner = plated.NEWTON, plated.AS_HAMNER_HZ
+    for threshold in ((plated.NEWTON,), as_hamner, (50.0,)):
+        key = " low-passed at ".join(f"{v:g}" for v in threshold)
+        for method in ("regression", "consensus", "rise"):
+            found = figures(from_rbds(data, method, *threshold))
+            yield f"rbds {key}, {method}", f"events of RBDS001 at {key}, {method}, ms", found
+
+
+def tables_rendered(data, cache):
+    for method in (None, "consensus"):
+        name = f", {method}" if method else ", detector fitted without the runner"
+        found = from_rendered(data, cache, method)
+        title = f"events from pixels of c01 to c22{name}, ms"
+        yield f"rendered{name}", title, figures(found, by="seen")
+        yield f"rendered, clips{name}", title, figures(found, by="clip")
+        found = from_pictures(data, cache, method)
+        title = f"events from pixels of detector_pairs{name}, ms"
+        yield f"pairs{name}", title, figures(found, by="seen")
+
+
+def tables_pixels(data, cache):
+    shoes, forces, rest = from_pixels(data, cache)
+    title = "from pixels against the contacts of the rendered shoes, ms"
+    yield "pixels, shoes", title, figures(shoes)
+    title = "the same events against the force plates of the recordings that were rendered, ms"
+    yield "pixels, plates", title, figures(forces)
+    yield "pixels, metrics", "speed and oscillation from pixels", rest
+
+
+def tables_angles(data, cache):
+    for key, views in (("angles, joints", 0), ("angles, lifted", 8)):
+        yield key, f"{key}: against inverse kinematics, degrees", against_ik(data, views)
+
+
+def tables_fall(data, cache):
+    yield "fall", "fall in flight, m/s²", falling(data)
+
+
+def tables_video(data, cache):
+    yield "video", "standing feet on real video", on_video(data)
+
+
+TABLES = dict(
+    joints=tables_joints,
+    lifted=tables_lifted,
+    rbds=tables_rbds,
+    rendered=tables_rendered,
+    pixels=tables_pixels,
+    angles=tables_angles,
+    fall=tables_fall,
+    video=tables_video,
+)
 
 
 def save(file, key, table):
@@ -446,13 +570,13 @@ def save(file, key, table):
 @call_parse
 def main(
     data: str,  # Folder with the shared data
-    part: str = "all",  # joints, lifted, pixels, angles, fall, video or all
-    cache: str = None,  # Folder to keep the 2D keypoints of the rendered clips in
+    part: str = "all",  # joints, lifted, rbds, rendered, pixels, angles, fall, video or all
+    cache: str = None,  # Folder to keep 2D keypoints and lifted poses in
     out: str = str(CHECKPOINT / "gait.json"),  # JSON file whose tables are replaced; "" for none
 ):
     "Print the tables, and save them for the README and benchmarks/README.md"
-    for name in PARTS if part == "all" else (part,):
-        for key, title, table in tables(name, Path(data), cache):
+    for name in TABLES if part == "all" else (part,):
+        for key, title, table in TABLES[name](Path(data), cache):
             print(f"\n{title}\n{table.round(1).to_string()}", flush=True)
             if out:
                 save(out, key, table)

@@ -303,9 +303,9 @@ def gait_events(
     pose3d: xr.Dataset,  # 3D poses, at most lightly filtered (15 Hz or more), m
     cutoff: float = 15.0,  # Low-pass applied here, Hz
     walking: bool | None = None,  # Whether it is walking; detected when not given
-    method: str = "consensus",  # One of `DETECTORS`
+    method: str = "regression",  # One of `DETECTORS`
 ) -> pd.DataFrame:  # One row per event: time (s), side, event, confidence (0..1)
-    "Foot strikes and toe-offs in order of time; attrs hold gait, method, segments and unseen"
+    "Strikes and toe-offs (force of 20 N) in order of time; attrs: gait, method, segments, unseen"
     check_coordinates(pose3d, 3, "pose3d", "gait_events(pose3d)")
     if method not in DETECTORS:
         raise ValueError(f"the method is {method!r}; there are {', '.join(DETECTORS)}")
