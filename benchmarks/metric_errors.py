@@ -7,12 +7,15 @@ are the same definitions on the exact joints, with the events of force plates wh
 What needs points that were not measured on a person (the arms of a leg recording) is left out.
 """
 
+import json
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 from zlib import crc32
 
 import numpy as np
@@ -21,12 +24,14 @@ import torch
 import xarray as xr
 from fastcore.script import call_parse
 from folds import never_saw, person_of
+from plated import LEFT_OUT, tells_20_newton, truth_to_learn
 from tqdm import tqdm
 
 from runningpose.data.truth import rendered_truth
 from runningpose.gait.angles import joint_angles
 from runningpose.gait.catalogue import CATALOGUE
 from runningpose.gait.confidence import conditions_of
+from runningpose.gait.detectors import event_stages
 from runningpose.gait.events import gait_events
 from runningpose.gait.intervals import ErrorGroup, error_group, error_of, leg_of
 from runningpose.gait.metrics import gait_metrics
@@ -48,9 +53,17 @@ ERROR_COLUMNS = (
     "person clip view_deg view rate points metric side leg n value truth error events".split()
 )
 CURVE_COLUMNS = "person clip view rate points angle leg mean sd true_sd r".split()
-FORCE_N = 20  # of the plates, that makes a contact
 MASS_KG = 70.0  # of everybody: no error depends on it
 MOVED_M = 0.05  # how far points that were not measured are moved to find what depends on them
+
+
+def events_without(person):
+    "While it lasts, events are found by what was learnt from the other people on plates"
+    learnt = json.loads(LEFT_OUT.read_text())
+    if person not in learnt:
+        return nullcontext()
+    stages = event_stages(learnt[person])
+    return patch("runningpose.gait.detectors.shipped_stages", return_value=stages)
 
 
 class Truth(NamedTuple):
@@ -90,20 +103,26 @@ def placed(xyz, height):
 
 def is_absolute(angle):
     "Whether an angle is one against the vertical"
-    return angle.endswith(("thigh_angle", "shank_angle", "foot_angle"))
+    return angle.endswith(("hip_flexion", "thigh_angle", "shank_angle", "foot_angle"))
 
 
-def without_guesses(truth, moved):
-    """A truth without what changes when points that were not measured are moved, or what needs the
-    vertical, which is found from the whole body
+def has_trunk(motion):
+    "Whether more than the legs was measured"
+    return bool(motion.measured[RP.index("LShoulderTop", "RShoulderTop")].all())
+
+
+def without_guesses(truth, moved, absolute):
+    """A truth without what changes when points that were not measured are moved and, unless
+    absolute, what needs the vertical, which is found from the whole body
     """
     same = np.isclose(truth.metrics, moved.metrics.reindex(truth.metrics.index), atol=1e-6)
     names = truth.metrics.index.get_level_values("metric")
-    same &= ~np.array(["level camera" in CATALOGUE[name].needs for name in names])
+    same &= absolute | ~np.array(["level camera" in CATALOGUE[name].needs for name in names])
     columns = [
         c
         for c in truth.angles
-        if np.allclose(truth.angles[c], moved.angles[c], atol=1e-6) and not is_absolute(c)
+        if np.allclose(truth.angles[c], moved.angles[c], atol=1e-6)
+        and (absolute or not is_absolute(c))
     ]
     return Truth(truth.metrics[same], truth.angles[columns])
 
@@ -149,7 +168,7 @@ def simulated(motion, plates, cameras):
     rng = np.random.default_rng(crc32(motion.name.encode()))  # the same in every process
     errors = Errors([], [])
     views = evaluation_cameras(8, seed=int(rng.integers(2**31)))
-    chosen = cameras if motion.measured.all() else cameras // 2  # half for recordings of legs
+    chosen = cameras if has_trunk(motion) else cameras // 2
     for k in rng.permutation(len(views))[:chosen]:
         seconds = min(motion.seconds, rng.uniform(SHORTEST_S, LONGEST_S))
         n = int(seconds * MODEL_FPS)
@@ -160,7 +179,9 @@ def simulated(motion, plates, cameras):
         span = first / MODEL_FPS, (first + n) / MODEL_FPS
         try:
             own = plates_in(plates, motion.name, *span)
-            one = one_view(motion, f"{motion.name} {k}", xyz, views[k], every, lacks, rng, own)
+            with events_without(motion.subject):
+                clip = f"{motion.name} {k}"
+                one = one_view(motion, clip, xyz, views[k], every, lacks, rng, own)
         except ValueError as problem:
             print(f"{motion.name}, camera {k}: {problem}", flush=True)
             continue
@@ -178,7 +199,8 @@ def one_view(motion, clip, xyz, camera, every, lacks, rng, plates):
         raise ValueError(f"no run but {events.attrs.get('gait')}")
     if not motion.measured.all():
         moved = xyz + np.where(motion.measured, 0, MOVED_M)[:, None] * rng.normal(size=(22, 3))
-        truth = without_guesses(truth, truth_of(placed(moved, height), plates)[0])
+        guessed = truth_of(placed(moved, height), plates)[0]
+        truth = without_guesses(truth, guessed, absolute=has_trunk(motion))
     lifter = never_saw(motion.subject, "lifters")
     fps = MODEL_FPS / every
     seen = virtual_keypoints(xyz[::every], camera, lacks, "measured", rng, fps)
@@ -208,7 +230,7 @@ def found_of_joints(world):
     return Found(world, gait_events(world))
 
 
-def rendered(video, keypoints):
+def rendered(video, data, keypoints):
     "Errors of a rendered clip from its detected points"
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
@@ -218,15 +240,17 @@ def rendered(video, keypoints):
     with np.load(video.with_suffix(".npz"), allow_pickle=False) as clip:
         body = str(clip["body"]) if "body" in clip.files else video.stem.split("_")[1]
         on_plates = "plate_events" in clip.files and len(clip["plate_events"]) > 0
+        on_plates = on_plates and tells_20_newton(data, str(clip["motion"]))
     # the contact flags of the other clips are those of the rig's soles, no truth of timing
     truth, _ = truth_of(world, true.events if on_plates else None)
-    found = estimate(
-        clean(load_poses(keypoints / f"{video.stem}.nc")),
-        float(true.pose.attrs["height"]),
-        checkpoint=never_saw(person, "lifters"),
-        corrector=never_saw(person, "correctors"),
-        mass=MASS_KG,
-    )
+    with events_without(person):
+        found = estimate(
+            clean(load_poses(keypoints / f"{video.stem}.nc")),
+            float(true.pose.attrs["height"]),
+            checkpoint=never_saw(person, "lifters"),
+            corrector=never_saw(person, "correctors"),
+            mass=MASS_KG,
+        )
     return compared(found, truth, (body, video.stem))
 
 
@@ -258,11 +282,7 @@ def main(
     "Errors of all people left out, and of all rendered clips"
     data, out = Path(data), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    plates = pd.read_csv(data / "mocap" / "hamner2013_events.csv").rename(
-        columns=dict(time_s="time")
-    )
-    plates = plates[plates.threshold_N == FORCE_N][["clip_id", "time", "side", "event"]]
-    by_clip = {name: own.drop(columns="clip_id") for name, own in plates.groupby("clip_id")}
+    plates = {name: t[["time", "side", "event"]] for name, t in truth_to_learn(data).items()}
     only = people.split(",") if people else None
     motions = [
         m
@@ -272,11 +292,11 @@ def main(
     ]
     write(
         in_processes(
-            partial(simulated, plates=by_clip, cameras=cameras), motions, workers, "simulated"
+            partial(simulated, plates=plates, cameras=cameras), motions, workers, "simulated"
         ),
         out,
         "simulated",
     )
     clips = sorted((data / "rendered").glob("*.mp4")) if only is None else []
-    read = partial(rendered, keypoints=Path(keypoints))
+    read = partial(rendered, data=data, keypoints=Path(keypoints))
     write(in_processes(read, clips, workers, "rendered"), out, "rendered")
