@@ -13,9 +13,15 @@ from runningpose.gait.cycles import cycle_table
 from runningpose.gait.events import gait_events
 from runningpose.gait.ground import fix_scale_and_path
 from runningpose.gait.metrics import gait_metrics
+from runningpose.gait.scoring import match_events, shown_whole
 from runningpose.gait.steps import step_table
+<<<<<<< HEAD
 from runningpose.gait.up import ASSUMED_LEVEL, FUSED
 from runningpose.gait.world import to_world
+=======
+from runningpose.gait.world import ASSUMED_LEVEL, to_world
+from runningpose.gait_model import SPEED_RANGE
+>>>>>>> w-events
 from runningpose.pipeline.caveats import gait_caveats, vertical_caveats
 from runningpose.pipeline.estimate import estimate
 from runningpose.pose2d.clean import clean
@@ -370,3 +376,37 @@ def test_in_doubt_of_the_time_nothing_quotes_it():
         assert segment["speed"] is None and segment["cadence"] is None and not segment["gait"]
     assert not any(message.startswith(" ") for message in gait_caveats(got.events, got.metrics))
     json.dumps(got.metrics.attrs["segments"], allow_nan=False)
+
+
+def test_contact_time_does_not_leap_with_speed(monkeypatch):
+    monkeypatch.setitem(SPEED_RANGE, "run", (1.8, 10.0))
+    errors = []
+    for speed in np.arange(2.5, 9.01, 0.5):
+        run = synthetic_runner(speed, seconds=2.0, treadmill=True)
+        pairs = match_events(gait_events(run.pose), run.events)
+        late = (pairs.found - pairs.true)[pairs.true.between(0.3, 1.7)].groupby(pairs.event)
+        assert late.apply(np.isnan).sum() == 0
+        errors.append(late.mean())
+    strike, toe_off = np.array(errors).T
+    assert max(abs(strike).max(), abs(toe_off).max()) < 0.01
+    assert abs(np.diff(toe_off - strike)).max() < 0.004
+
+
+@pytest.mark.parametrize("seconds", [1.9, 2.0, 2.1, 2.2])
+def test_whole_contacts_near_the_ends_count(seconds):
+    run = synthetic_runner(3.2, seconds=3, treadmill=True)
+    pose = run.pose.isel(time=slice(0, round(60 * seconds)))
+    start, end = pose.time.values[[0, -1]]
+    true = shown_whole(run.events, start, end)
+    pairs = match_events(gait_events(pose), true)
+    assert pairs[pairs.true.notna()].found.notna().all()
+
+
+def test_feet_that_were_never_given_have_events_of_less_confidence():
+    run = synthetic_runner(3.0, seconds=4, treadmill=True)
+    placed = run.pose.copy(deep=True)
+    feet = [side + part for side in "LR" for part in LEG_POINTS[2:]]
+    placed.confidence.loc[dict(keypoint=feet)] = 0
+    found, seen = gait_events(placed), gait_events(run.pose)
+    assert len(found) == len(seen)
+    assert (found.confidence > 0.3).all() and found.confidence.max() < seen.confidence.min()
