@@ -15,13 +15,9 @@ from runningpose.gait.ground import fix_scale_and_path
 from runningpose.gait.metrics import gait_metrics
 from runningpose.gait.scoring import match_events, shown_whole
 from runningpose.gait.steps import step_table
-<<<<<<< HEAD
 from runningpose.gait.up import ASSUMED_LEVEL, FUSED
 from runningpose.gait.world import to_world
-=======
-from runningpose.gait.world import ASSUMED_LEVEL, to_world
 from runningpose.gait_model import SPEED_RANGE
->>>>>>> w-events
 from runningpose.pipeline.caveats import gait_caveats, vertical_caveats
 from runningpose.pipeline.estimate import estimate
 from runningpose.pose2d.clean import clean
