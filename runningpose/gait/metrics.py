@@ -18,6 +18,7 @@ import xarray as xr
 from .angles import joint_angles
 from .catalogue import CATALOGUE, Metric, step_measures
 from runningpose.gait.confidence import (
+    MAX_SD,
     Conditions,
     conditions_of,
     impossible_steps,
@@ -25,7 +26,7 @@ from runningpose.gait.confidence import (
     scatter_factor,
 )
 from .events import gait_events
-from .intervals import Difference, leg_difference, metric_interval
+from .intervals import Difference, is_relative, leg_difference, metric_interval
 from .norms import norm_of, value_source
 from .over_time import over_time
 from runningpose.gait.reasons import (
@@ -95,8 +96,9 @@ def widening_of(
     factors = {
         "coverage": max(conditions.coverage, 0.05) ** -0.5,
         "guessed points": max(1 - conditions.guessed, 0.05) ** -0.5,
-        "scatter": 1 / scatter_factor(values, metric.unit),
     }
+    if is_relative(metric) or metric.unit in MAX_SD:
+        factors["scatter"] = 1 / max(scatter_factor(values, metric.unit), 0.05)
     if "steady camera" in metric.needs and conditions.camera_motion != "static":
         factors["camera motion"] = 2.0 if conditions.camera_motion == "shaking" else 1.1
     low, high = metric.band
