@@ -352,7 +352,7 @@ def test_reasons_reach_the_folder(tmp_path):
     metrics.to_csv(tmp_path / "metrics.csv", index=False)
     text = (tmp_path / "metrics.csv").read_text()
     assert "The camera looks along the run." in text
-    assert "The camera looks across the run." in metrics_table(metrics)
+    assert "The camera looks along the run." in metrics_table(metrics)
     json.dumps(metrics.attrs["segments"])
 
 
