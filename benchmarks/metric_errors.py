@@ -30,7 +30,7 @@ from tqdm import tqdm
 from runningpose.data.truth import rendered_truth
 from runningpose.gait.angles import joint_angles
 from runningpose.gait.catalogue import CATALOGUE
-from runningpose.gait.confidence import conditions_of
+from runningpose.gait.conditions import conditions_of
 from runningpose.gait.detectors import event_stages
 from runningpose.gait.events import gait_events
 from runningpose.gait.intervals import ErrorGroup, error_group, error_of, leg_of

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .confidence import conditions_of
+from .conditions import conditions_of
 from .events import unseen_spans
 from .reasons import curve_reason, unmet_need
 from .segments import pieces

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from .confidence import Conditions
+from .conditions import Conditions
 from .declaration import Metric
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310006

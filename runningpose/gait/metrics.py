@@ -17,7 +17,7 @@ import xarray as xr
 
 from .angles import joint_angles
 from .catalogue import CATALOGUE, Metric, step_measures
-from runningpose.gait.confidence import (
+from runningpose.gait.conditions import (
     MAX_SD,
     Conditions,
     conditions_of,

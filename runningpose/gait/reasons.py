@@ -9,7 +9,7 @@ __all__ = ['FACTOR_SENTENCES', 'GAIT_SENTENCES', 'MOSTLY_ODD', 'NOTABLE_SHARE', 
 # %% ../../nbs/gait/494_reasons.ipynb #0ea50004
 import pandas as pd
 
-from .confidence import SHORTEST_RUNNING_STRIDE_S, Conditions
+from .conditions import SHORTEST_RUNNING_STRIDE_S, Conditions
 from .declaration import Metric
 from .intervals import curve_error, is_shown_elsewhere
 
