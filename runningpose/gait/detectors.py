@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -118,11 +118,11 @@ class Stages(NamedTuple):
 
 
 def event_stages(
-    content: dict,  # What `fit_events.py` writes
+    content: dict[str, Any],  # What `fit_events.py` writes
 ) -> Stages:
     "The regression as it is stored"
 
-    def stage(s: dict) -> Stage:
+    def stage(s: dict[str, Any]) -> Stage:
         phases = [np.array(p, dtype=float) for p in s["phases"]]
         return Stage(phases, np.array(s["constant"]), np.array(s["weights"]))
 
