@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from fastcore.script import call_parse
 from folds import never_saw
 from plated import (
@@ -23,6 +24,8 @@ from plated import (
 )
 from tqdm import tqdm
 
+from runningpose.data.markers import markers_to_keypoints
+from runningpose.data.qtm import read_qtm
 from runningpose.gait.detectors import CURVES, WEIGHTS_FILE, curve_samples, sweep_scale
 from runningpose.gait.foot_signals import FootCurves, continuous_runs, foot_signals
 from runningpose.gait_model import SPEED_RANGE, gait_model
@@ -38,9 +41,13 @@ TABLE = np.arange(-2, 3.5, 0.02)  # durations from the ankle farthest ahead
 # The rest was chosen by leaving people out
 RIDGE = dict(first=0.1, second=0.1)
 DOUBT_S, DRAWS = 0.01, 3  # how far off the second stage expects to begin, and how often it is drawn
-SHARES = dict(joints=0.6, lifted=0.35, pairs=0.1)  # weight of a source
+SHARES = dict(joints=0.6, lifted=0.35, pairs=0.1, sprint=0.1)  # weight of a source
 SYNTHETIC_SHARES = 0.45, 0.1  # of strikes and toe-offs; without them a limp is found too small
 OUTLIER_S, ROUNDS = 0.012, 3  # error at which a contact counts half, and rounds of weighting
+LISTED_SPRINTS = dict(  # frames of strike and toe-off in turn, the left foot first
+    Tindra1=[391, 429, 442, 469, 487, 513, 530, 555, 576, 598, 619, 637],
+    Tindra2=[376, 410, 424, 451, 470, 495, 515, 538, 558, 581, 602, 625],
+)
 MOST_LIMP = 0.08  # strides by which a synthetic limp moves a strike
 SYNTHETIC_RUNS, SYNTHETIC_SPEEDS = 60, (1.9, 9.0)  # m/s; the model claims no more than 6
 
@@ -217,6 +224,18 @@ def fit(contacts, stages, left_out=None):
     return found
 
 
+def sprint_contacts(data):
+    "Two starts of a sprinter, with the contacts listed in the notes of the 2022 thesis"
+    for name, frames in LISTED_SPRINTS.items():
+        markers = read_qtm(data / "qtm" / f"{name}.txt", data / "qtm" / "qtm_labels.txt")
+        pose = markers_to_keypoints(markers)
+        times = pose.time.values[0] + np.array(frames) / float(pose.attrs["fps"])
+        sides = np.resize(["left", "left", "right", "right"], len(frames))
+        kinds = np.resize(["foot_strike", "toe_off"], len(frames))
+        true = pd.DataFrame(dict(time=times, side=sides, event=kinds))
+        yield from contacts_of(pose, true, person="tindra", source="sprint")
+
+
 def plated_contacts(data, cache):
     "Contacts of all runners on plates: as recorded, lifted, and detected in rendered pictures"
     truth = truth_to_learn(data)
@@ -244,8 +263,9 @@ def main(
 ):
     "Fit with everybody, and without each person"
     contacts = [*plated_contacts(Path(data), cache), *synthetic_contacts()]
+    contacts += sprint_contacts(Path(data))
     stages = dict(first=first_data(contacts), second=second_data(contacts))
     Path(out).write_text(json.dumps(fit(contacts, stages)) + "\n")
-    people = sorted({c.person for c in contacts} - {"synthetic"})
+    people = sorted({c.person for c in contacts} - {"synthetic", "tindra"})
     without = {p: fit(contacts, stages, p) for p in tqdm(people)}
     Path(left_out).write_text(json.dumps(without) + "\n")

@@ -202,11 +202,14 @@ def measured_on(gait):
 
 
 EARLIER = "an earlier lifter, trained on CMU and two of three runners"
+EARLIEST = "the lifter shipped before, trained on CMU and three runners"
 STARTS = {  # what the lifters began with, by the name that their files keep
     "A1": "a run of 3500 steps from random weights, on the same people",
     "without_welk007": EARLIER,
     "without_hamner2013_s04": EARLIER,
-    "lifter": "the lifter shipped before, trained on CMU and three runners",
+    "lifter": EARLIEST,
+    "A2": "a run of 5500 steps from random weights, on the same people",
+    "final2": f"a run of 3500 steps from {EARLIEST}",
 }
 
 
