@@ -200,14 +200,15 @@ FRONT_VIEW_DEG = 25  # up to this angle it is called a view from front or back
 def view_words(
     view_deg: float,  # Angle between the camera's view and the direction of running, degrees
     sd_deg: float = np.nan,  # How far it differs between strides, degrees; NaN if unknown
-) -> str:  # e.g. 'the side (88° ± 2°)'
+    near_side: str = "",  # The runner's side that is nearer to the camera; empty if unknown
+) -> str:  # e.g. 'the left side (88° ± 2°)'
     "Where the camera stood"
     if view_deg > SIDE_VIEW_DEG:
-        place = "the side"
+        place = f"the {near_side} side" if near_side else "the side"
     elif view_deg < FRONT_VIEW_DEG:
         place = "front or back"
     else:
-        place = "an angle"
+        place = f"an angle, {near_side} leg nearer" if near_side else "an angle"
     spread = f" ± {sd_deg:.0f}°" if np.isfinite(sd_deg) else ""
     return f"{place} ({view_deg:.0f}°{spread})"
 
@@ -243,7 +244,8 @@ def key_facts(
     facts = recording_facts(kp2d)
     view = pose3d.attrs.get("view_deg")
     if view is not None:
-        facts["Seen from"] = view_words(view, pose3d.attrs.get("view_sd_deg", np.nan))
+        spread, near_side = pose3d.attrs.get("view_sd_deg", np.nan), pose3d.attrs.get("near_side")
+        facts["Seen from"] = view_words(view, spread, near_side or "")
     elif pose3d.attrs.get("view_unknown"):
         facts["Seen from"] = "not known"
     gait = metrics.attrs.get("gait")
