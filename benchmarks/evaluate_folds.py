@@ -151,11 +151,20 @@ def score_person(person, data, conditions):
     return Scores(rows, others, detail_of(white, clips, facts))
 
 
+def others_in(file, people):
+    "What a file of an earlier run holds of people who are not scored now"
+    if not file.exists():
+        return Scores([], [], [])
+    earlier = json.loads(file.read_text())
+    parts = (earlier[name] for name in ("folds", "conditions", "detail"))
+    return Scores(*([row for row in part if row["left out"] not in people] for part in parts))
+
+
 @call_parse
 def main(
     data: str,  # Folder with the shared recordings
     out: str = str(ROOT / "checkpoint" / "evaluation.json"),  # File to write
-    only: str = None,  # People, separated by commas; all when not given
+    only: str = None,  # People, separated by commas, others stay as they are; all when not given
     conditions: bool = True,  # Score other conditions too
     workers: int = 2,  # People scored at a time
 ):
@@ -166,6 +175,7 @@ def main(
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         of_people = partial(score_person, data=data, conditions=conditions)
         scores = list(pool.map(of_people, people))
+    kept = others_in(Path(out), people)
     facts = dict(
         date=str(date.today()),
         unit="mm, mm/s (velocity), degrees (knee, hip, ankle, trunk)",
@@ -173,8 +183,11 @@ def main(
         views=8,
         cpu=platform.machine(),
         torch=torch.__version__,
-        folds=rounded(pd.DataFrame([row for s in scores for row in s.rows])),
-        conditions=rounded(pd.DataFrame([row for s in scores for row in s.conditions])),
-        detail=[s.detail for s in scores],
+        folds=kept.rows + rounded(pd.DataFrame([row for s in scores for row in s.rows])),
+        conditions=kept.conditions
+        + rounded(pd.DataFrame([row for s in scores for row in s.conditions])),
+        detail=kept.detail + [s.detail for s in scores],
     )
+    for part in ("folds", "conditions", "detail"):
+        facts[part] = sorted(facts[part], key=lambda row: row["left out"])
     Path(out).write_text(json.dumps(facts, indent=1) + "\n")

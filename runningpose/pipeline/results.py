@@ -76,10 +76,8 @@ def provenance(
 POSE_FACTS = (
     "backend model weights_sha256 corrector not_corrected checkpoint scale_source camera_source "
     "focal_sd segments_m segments_source offset_forward_mm "
-    "treadmill heading_from up up_sd_deg view_deg view_sd_deg near_side view_unknown tilt_deg tilt_along_deg "
-    "slope_deg incline_deg "
-    "backward path_from slip "
-    "speed_given"
+    "treadmill heading_from up up_sd_deg view_deg view_sd_deg near_side view_unknown tilt_deg "
+    "tilt_along_deg slope_deg incline_deg backward path_from slip speed_given"
 ).split()
 
 
