@@ -6,6 +6,7 @@ ones do not explain. Coverage on simulated 2D is that of the intervals without t
 person by the errors of the others; on pixels with it, each body by the errors of the other bodies.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from runningpose.gait.catalogue import CATALOGUE
 from runningpose.gait.intervals import (
     GROUP_COLUMNS,
     USELESS,
+    ConfidenceLine,
     ErrorModel,
     fit_error_model,
     fit_errors,
@@ -150,8 +152,16 @@ def summary(rows, by):
     ).reset_index()
 
 
-def reliability(rows, kind):
-    "How often values are right, by the confidence they were given with"
+def fitted_line(rows):
+    "The line from the model's probability to the share that was right, of values that are given"
+    slope, constant = np.polyfit(rows.confidence, rows.right.astype(float), 1)
+    return ConfidenceLine(round(float(constant), 4), round(float(slope), 4))
+
+
+def reliability(rows, kind, line):
+    "How often the values that are given are right, by the confidence they are given with"
+    rows = rows[rows.given]
+    rows = rows.assign(confidence=rows.confidence.map(line.at))
     cell = pd.cut(rows.confidence, BINS, labels=False, include_lowest=True)
     table = rows.groupby(cell).agg(
         confidence=("confidence", "mean"), right=("right", "mean"), values=("right", "size")
@@ -222,6 +232,12 @@ def main(
         print(summary(rows, ["view", "rate", "points"]).round(3).to_string())
     coverage = pd.concat(tables, ignore_index=True)
     coverage.round(4).to_csv(CHECKPOINT / "interval_coverage.csv", index=False)
-    reliable = pd.concat([reliability(rows, kind) for kind, rows in kinds.items()])
+    simulated_rows = kinds["simulated"]
+    seen = simulated_rows[simulated_rows.given & (simulated_rows["view"] != "joints")]
+    line = fitted_line(seen)
+    (PACKAGE / "confidence.json").write_text(json.dumps(line._asdict()) + "\n")
+    reliable = pd.concat(
+        [reliability(rows[rows["view"] != "joints"], kind, line) for kind, rows in kinds.items()]
+    )
     reliable.round(4).to_csv(CHECKPOINT / "interval_reliability.csv", index=False)
     print(reliable.round(3).to_string())

@@ -7,10 +7,12 @@ __all__ = ['RELATIVE_UNITS', 'SIDE_VIEW_DEG', 'OBLIQUE_VIEW_DEG', 'SLOW_HZ', 'GR
            'TOLERANCES', 'USELESS', 'STATURE_SD', 'UNKNOWN', 'DETECTABLE', 'LEAST_CURVE_R', 'WIDEST_CURVE_DEG',
            'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group', 'leg_of', 'ErrorModel',
            'ErrorInterval', 'within_people', 'step_share', 'fit_error_model', 'fit_errors', 'error_table',
-           'error_model', 'tolerance_of', 'MetricInterval', 'metric_interval', 'paired_differences', 'Difference',
-           'leg_difference', 'CurveError', 'curve_errors', 'curve_error', 'is_shown_elsewhere']
+           'error_model', 'tolerance_of', 'ConfidenceLine', 'confidence_line', 'MetricInterval', 'metric_interval',
+           'paired_differences', 'Difference', 'leg_difference', 'CurveError', 'curve_errors', 'curve_error',
+           'is_shown_elsewhere']
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310004
+import json
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -270,6 +272,23 @@ def tolerance_of(
     return metric.tolerance or TOLERANCES.get(metric.unit, np.inf)
 
 
+class ConfidenceLine(NamedTuple):
+    "From the probability that the model says to the share that was right, on people left out"
+
+    constant: float
+    slope: float
+
+    def at(self, probability: float) -> float:  # 0..1
+        return min(max(self.constant + self.slope * probability, 0.0), 1.0)
+
+
+@cache
+def confidence_line() -> ConfidenceLine:
+    "The line of the package, fitted by `benchmarks/fit_intervals.py`"
+    path = files("runningpose.gait").joinpath("confidence.json")
+    return ConfidenceLine(**json.loads(path.read_text(encoding="utf-8")))
+
+
 class MetricInterval(NamedTuple):
     "How far to trust a value"
 
@@ -338,7 +357,7 @@ def metric_interval(
     return MetricInterval(
         float(min(bounds[0], value)),
         float(max(bounds[1], value)),
-        error.within(tolerance),
+        confidence_line().at(error.within(tolerance)),
         model.repeat_sd(n) * (value if is_relative(metric) else 1.0),
         error.half_width <= USELESS * tolerance,
         {name: round(share, 3) for name, share in costs.items() if share < 1},
