@@ -239,6 +239,7 @@ def rendered(video, data, keypoints):
     world = to_world(true.pose.assign_attrs(mass=MASS_KG))
     with np.load(video.with_suffix(".npz"), allow_pickle=False) as clip:
         body = str(clip["body"]) if "body" in clip.files else video.stem.split("_")[1]
+        moves = "moving_camera" in clip.files and bool(clip["moving_camera"])
         on_plates = "plate_events" in clip.files and len(clip["plate_events"]) > 0
         on_plates = on_plates and tells_20_newton(data, str(clip["motion"]))
     # the contact flags of the other clips are those of the rig's soles, no truth of timing
@@ -251,6 +252,10 @@ def rendered(video, data, keypoints):
             corrector=never_saw(person, "correctors"),
             mass=MASS_KG,
         )
+    if moves:  # `gait.metrics` widens these intervals by a factor of its own
+        names = truth.metrics.index.get_level_values("metric")
+        steady = [name for name in names if "steady camera" in CATALOGUE[name].needs]
+        truth = truth._replace(metrics=truth.metrics.drop(steady, level="metric"))
     return compared(found, truth, (body, video.stem))
 
 

@@ -51,13 +51,13 @@ def step_stiffness(step: Step) -> Stiffness:
     return morin_stiffness(step.contact_time, step.flight_time, step.speed, step.clip.leg_length)
 
 
-@metric("N/m/kg", BOTH, needs=SPRING_MASS, source=MORIN, possible=(40, 2500))
+@metric("N/m/kg", BOTH, needs=SPRING_MASS, source=MORIN, possible=(40, 2500), tolerance=0.1)
 def vertical_stiffness(step: Step) -> float:
     "spring-mass model of Morin et al. 2005, per kg"
     return step_stiffness(step).vertical
 
 
-@metric("N/m/kg", BOTH, needs=SPRING_MASS, source=MORIN, possible=(15, 700))
+@metric("N/m/kg", BOTH, needs=SPRING_MASS, source=MORIN, possible=(15, 700), tolerance=0.1)
 def leg_stiffness(step: Step) -> float:
     "spring-mass model of Morin et al. 2005, per kg"
     return step_stiffness(step).leg
@@ -78,13 +78,17 @@ def check_mass(
         )
 
 
-@metric("kN/m", BOTH, needs=WITH_MASS, source=MORIN, possible=(1, 300), group="forces")
+@metric(
+    "kN/m", BOTH, needs=WITH_MASS, source=MORIN, possible=(1, 300), tolerance=0.1, group="forces"
+)
 def absolute_vertical_stiffness(step: Step) -> float:
     "vertical stiffness times the runner's mass"
     return vertical_stiffness(step) * step.clip.body_mass / 1000
 
 
-@metric("kN/m", BOTH, needs=WITH_MASS, source=MORIN, possible=(0.5, 100), group="forces")
+@metric(
+    "kN/m", BOTH, needs=WITH_MASS, source=MORIN, possible=(0.5, 100), tolerance=0.1, group="forces"
+)
 def absolute_leg_stiffness(step: Step) -> float:
     "leg stiffness times the runner's mass"
     return leg_stiffness(step) * step.clip.body_mass / 1000

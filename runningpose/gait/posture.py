@@ -20,6 +20,7 @@ MIN_OSCILLATION_FRAMES = 5  # frames of a step, below which its highest and lowe
 @metric(
     "m",
     BOTH,
+    tolerance=0.1,
     needs=("scale", "level camera", "steady camera"),
     band=(0.04, 0.13),
     possible=(0.005, 0.4),
@@ -70,6 +71,7 @@ def rise_and_fall(
 @metric(
     "m",
     BOTH,
+    tolerance=0.1,
     needs=HEIGHT,
     possible=(0.005, 0.4),
     source="Qualisys: Pelvis_COG_range",
@@ -83,6 +85,7 @@ def mass_oscillation(step: Step) -> float:
 @metric(
     "m",
     BOTH,
+    tolerance=0.1,
     needs=HEIGHT,
     possible=(0.005, 0.4),
     source="Qualisys: Pelvis_Height_RANGE",

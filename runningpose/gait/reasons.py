@@ -21,7 +21,7 @@ FACTOR_SENTENCES = {
     "no foot points": "the keypoints have no heels and toes",
     "frame rate": "the frame rate is too low",
     "view": "the camera looks along the run",
-    "camera motion": "the camera moves up and down",
+    "camera motion": "the camera moves",
     "scale": "the runner's size is not known",
     "scatter": "the steps differ too much from each other",
     "outside of what adults do": "the value is outside of what adult runners do",

@@ -111,6 +111,7 @@ def stride_rate(step: Step) -> float:
 @metric(
     "1",
     ALL_SIDES,
+    tolerance=0.1,
     needs=("timing",),
     possible=(0.1, 8),
     source="Qualisys: Swing_Contact_Ratio",
