@@ -91,7 +91,7 @@ def view_gaps(
     for column in columns:
         angle, side = angle_of(column), side_of(column).replace("centre", "both")
         needs = ANGLE_NEEDS.get(angle, frozenset())
-        reason = unmet_need(needs, conditions) or curve_reason(angle, side, needs, conditions)
+        reason = unmet_need(needs, conditions) or curve_reason(angle, side, conditions)
         if reason:
             yield AngleGap(column, start, end, reason)
 

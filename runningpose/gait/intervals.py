@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['RELATIVE_UNITS', 'SIDE_VIEW_DEG', 'OBLIQUE_VIEW_DEG', 'SLOW_HZ', 'GROUP_COLUMNS', 'FEWEST_CLIPS', 'FEWEST_PEOPLE',
-           'TOLERANCES', 'USELESS', 'STATURE_SD', 'UNKNOWN', 'DETECTABLE', 'LEAST_CURVE_R', 'WIDEST_CURVE_DEG',
-           'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of', 'error_group', 'leg_of', 'ErrorModel',
-           'ErrorInterval', 'within_people', 'step_share', 'fit_error_model', 'fit_errors', 'error_table',
-           'error_model', 'tolerance_of', 'ConfidenceLine', 'confidence_line', 'MetricInterval', 'metric_interval',
-           'paired_differences', 'Difference', 'leg_difference', 'CurveError', 'curve_errors', 'curve_error',
-           'is_shown_elsewhere']
+           'TOLERANCES', 'USELESS', 'STATURE_SD', 'SEEN_FROM_A_VIEW', 'VIEW_CAUSES', 'UNKNOWN', 'DETECTABLE',
+           'LEAST_CURVE_R', 'WIDEST_CURVE_DEG', 'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of',
+           'error_group', 'leg_of', 'ErrorModel', 'ErrorInterval', 'within_people', 'step_share', 'fit_error_model',
+           'fit_errors', 'error_table', 'error_model', 'tolerance_of', 'ConfidenceLine', 'confidence_line',
+           'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference', 'CurveError',
+           'curve_errors', 'curve_error', 'is_shown_elsewhere']
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310004
 import json
@@ -289,6 +289,14 @@ def confidence_line() -> ConfidenceLine:
     return ConfidenceLine(**json.loads(path.read_text(encoding="utf-8")))
 
 
+SEEN_FROM_A_VIEW = {"sagittal view", "frontal view", "timing"}  # needs that a view helps or harms
+VIEW_CAUSES = {
+    "side": "view across the run",
+    "oblique": "view at an angle",
+    "end": "view along the run",
+}
+
+
 class MetricInterval(NamedTuple):
     "How far to trust a value"
 
@@ -319,9 +327,12 @@ def _costs(
         model = error_model(metric.name, leg, other)
         return 1.0 if model is None else model.interval(steps, variance).half_width / width
 
-    views = ("side", "oblique", "end") if group.view != "joints" else ("joints",)
-    return {
-        "view": min(share(group._replace(view=view)) for view in views),
+    better = "end" if "frontal view" in metric.needs else "side"
+    if group.view not in (better, "joints") and metric.needs & SEEN_FROM_A_VIEW:
+        view = {VIEW_CAUSES[group.view]: share(group._replace(view=better))}
+    else:
+        view = {}
+    return view | {
         "frame rate": share(group._replace(rate=60)),
         "no foot points": share(group._replace(points="feet")),
         "few steps": share(group, steps=1000),

@@ -158,7 +158,7 @@ def metric_row(
     interval = metric_interval(metric, side, value, n, conditions, widening)
     reason = impossible_reason(metric, value, scene.gait)
     if not reason and not interval.useful and not give_all:
-        reason = useless_reason(metric.needs, interval.costs)
+        reason = useless_reason(interval.costs)
     sd = measured.std() if measured.notna().sum() > 1 else np.nan
     row = MetricRow(
         metric.name,

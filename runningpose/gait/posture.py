@@ -42,7 +42,7 @@ def trunk_lean(step: Step) -> float:
     return float(inside.mean()) if len(inside) else np.nan
 
 
-@metric("deg", needs=("frontal view",), possible=(-30, 40), tolerance=2.0)
+@metric("deg", needs=("frontal view",), possible=(-30, 40), tolerance=1.5)
 def pelvic_drop(step: Step) -> float:
     "how far the other side of the pelvis sinks in contact"
     sign = 1 if step.side == "left" else -1

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .conditions import SHORTEST_RUNNING_STRIDE_S, Conditions
 from .declaration import Metric
-from .intervals import curve_error, is_shown_elsewhere
+from .intervals import VIEW_CAUSES, curve_error, error_group, is_shown_elsewhere
 
 # %% ../../nbs/gait/494_reasons.ipynb #0ea50006
 FACTOR_SENTENCES = {
@@ -20,7 +20,9 @@ FACTOR_SENTENCES = {
     "guessed points": "many points of the legs were filled in, not seen",
     "no foot points": "the keypoints have no heels and toes",
     "frame rate": "the frame rate is too low",
-    "view": "the camera looks along the run",
+    "view along the run": "the camera looks along the run",
+    "view across the run": "the camera looks across the run",
+    "view at an angle": "the camera looks at the run from an angle",
     "camera motion": "the camera moves",
     "scale": "the runner's size is not known",
     "scatter": "the steps differ too much from each other",
@@ -43,7 +45,6 @@ def sentence(
 
 
 def useless_reason(
-    needs: frozenset[str],  # Of a metric or an angle
     costs: dict[str, float],  # Cause to the share of its width that an interval would have without
 ) -> str:
     "What makes an interval so wide that its value is of no use"
@@ -53,25 +54,22 @@ def useless_reason(
         return "One camera does not show it well enough."
     if costs[named[0]] < DECISIVE_SHARE:
         named = named[:1]
-    clauses = dict(FACTOR_SENTENCES)
-    if "frontal view" in needs:
-        clauses["view"] = "the camera looks across the run"
-    return sentence(" and ".join(clauses[name] for name in named))
+    return sentence(" and ".join(FACTOR_SENTENCES[name] for name in named))
 
 
 def curve_reason(
     angle: str,  # Without its side
     side: str,  # 'left', 'right' or 'both'
-    needs: frozenset[str],  # Of the angle
     conditions: Conditions,
 ) -> str:  # Empty where the curve is given
     "Why the curve of an angle is not drawn"
     error = curve_error(angle, side, conditions)
     if error is None or error.is_small:
         return ""
-    points = "feet" if conditions.foot_points else "no feet"
-    shown = is_shown_elsewhere(angle, points)
-    return useless_reason(needs, dict(view=0.0) if shown else {})
+    group = error_group(conditions)
+    if not is_shown_elsewhere(angle, group.points):
+        return useless_reason({})
+    return useless_reason({VIEW_CAUSES[group.view]: 0.0})
 
 
 def unmet_need(
