@@ -40,10 +40,12 @@ def put_in_order(
     kinds: tuple[ModuleType, ...],  # Modules that declare metrics
 ) -> None:
     "Sort the catalogue by group, and within a group by kind"
-    groups, modules = list(GROUPS), [kind.__name__ for kind in kinds]
+    groups = list(GROUPS)
+    modules = {kind.__name__: number for number, kind in enumerate(kinds)}
 
     def place(entry: Metric) -> tuple[int, int]:
-        return groups.index(entry.group), modules.index(entry.compute.__module__)
+        # one that was declared in a notebook stands last
+        return groups.index(entry.group), modules.get(entry.compute.__module__, len(modules))
 
     ordered = sorted(CATALOGUE.values(), key=place)
     CATALOGUE.clear()

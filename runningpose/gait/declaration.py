@@ -92,7 +92,8 @@ def metric(
 
     def enter(function: Callable[[Step], float]) -> Callable[[Step], float]:
         name, definition = function.__name__, function.__doc__ or ""
-        if name in CATALOGUE:
+        taken = CATALOGUE.get(name)
+        if taken and (taken.definition, taken.unit) != (definition, unit):
             raise ValueError(
                 f"there is a metric {name} already; give this one another name, or first take out "
                 f"the old one: del CATALOGUE[{name!r}]"
