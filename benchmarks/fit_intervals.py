@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.script import call_parse
+from plated import LEFT_OUT
 from tqdm import tqdm
 
 from runningpose.gait.catalogue import CATALOGUE
@@ -33,6 +34,18 @@ BINS = np.linspace(0, 1, 11)  # of the reliability diagram
 FEWEST_BODIES = 3
 UNUSUAL = ("c17", "c18", "c19", "c22")  # rendered clips: a post before the legs, turns
 CURVE_COLUMNS = ["angle", "leg", "view", "points"]
+
+
+PLATED = set(json.loads(LEFT_OUT.read_text()))  # people on force plates
+FROM_TIMES = {"timing", "flight"}  # needs of metrics that hang on strike and toe-off
+
+
+def with_true_times(errors):
+    "Without the timed metrics of people whose events nobody measured; all rates without feet as one"
+    timed = {n for n, m in CATALOGUE.items() if m.needs & FROM_TIMES or m.unit.startswith("BW")}
+    kept = errors.person.isin(PLATED) | ~errors.metric.isin(timed)
+    errors = errors[kept]
+    return errors.assign(rate=errors.rate.where(errors.points == "feet", 60))
 
 
 def with_differences(errors):
@@ -207,7 +220,7 @@ def main(
             "rendered_curves",
         )
     }
-    simulated = with_differences(read["simulated_metrics"])
+    simulated = with_differences(with_true_times(read["simulated_metrics"]))
     rendered = read["rendered_metrics"]
     rendered = with_differences(rendered[~rendered["clip"].str.startswith(UNUSUAL)])
     table = fit_errors(simulated)

@@ -67,9 +67,8 @@ CHANGES = {  # what changes: from, to
     "camera 8° up": (SIDE, SIDE._replace(pitch=8.0)),
     "camera rolled by 5°": (SIDE, SIDE._replace(roll=5.0)),
     "camera rolled by 10°": (SIDE, SIDE._replace(roll=10.0)),
-    "a third of the resolution": (SIDE, SIDE._replace(width=640)),
     "from the other side": (SIDE, SIDE._replace(azimuth=270.0)),
-    "mirrored picture": (SIDE, SIDE._replace(mirrored=True)),
+    "mirrored keypoints": (SIDE, SIDE._replace(mirrored=True)),
     "legs hidden every second stride": (SIDE, SIDE._replace(hidden=True)),
 }
 

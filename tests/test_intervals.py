@@ -1,4 +1,4 @@
-"""The tables behind the intervals: what `benchmarks/fit_intervals.py` measured on people left out."""
+"""The tables behind the intervals: what `benchmarks/fit_intervals.py` found on people left out."""
 
 import numpy as np
 import pandas as pd

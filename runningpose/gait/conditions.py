@@ -35,6 +35,7 @@ class Conditions:
     weighed: bool = False  # Whether the runner's mass is known
     near_side: str | None = None  # The runner's side that is nearer to the camera
     lifted: bool = False  # Whether the poses come from one camera
+    speed_given: bool = False  # Whether the speed was given, not measured
 
     @property
     def is_view_missing(self) -> bool:
@@ -71,6 +72,7 @@ def conditions_of(
         view_known=not attrs.get("view_unknown", False),
         near_side=attrs.get("near_side"),
         lifted="checkpoint" in attrs,
+        speed_given="speed_given" in attrs,
         weighed=bool(attrs.get("mass")),
     )
 

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['RELATIVE_UNITS', 'SIDE_VIEW_DEG', 'OBLIQUE_VIEW_DEG', 'SLOW_HZ', 'GROUP_COLUMNS', 'FEWEST_CLIPS', 'FEWEST_PEOPLE',
-           'TOLERANCES', 'USELESS', 'STATURE_SD', 'SEEN_FROM_A_VIEW', 'VIEW_CAUSES', 'UNKNOWN', 'DETECTABLE',
-           'LEAST_CURVE_R', 'WIDEST_CURVE_DEG', 'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup', 'view_of',
-           'error_group', 'leg_of', 'ErrorModel', 'ErrorInterval', 'within_people', 'step_share', 'fit_error_model',
-           'fit_errors', 'error_table', 'error_model', 'tolerance_of', 'ConfidenceLine', 'confidence_line',
-           'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference', 'CurveError',
-           'curve_errors', 'curve_error', 'is_shown_elsewhere']
+           'TOLERANCES', 'USELESS', 'STATURE_SD', 'SEEN_FROM_A_VIEW', 'VIEW_CAUSES', 'UNKNOWN', 'BELT_SD', 'SPEEDS',
+           'DETECTABLE', 'LEAST_CURVE_R', 'WIDEST_CURVE_DEG', 'NOISIEST_CURVE', 'is_relative', 'error_of', 'ErrorGroup',
+           'view_of', 'error_group', 'leg_of', 'ErrorModel', 'ErrorInterval', 'within_people', 'step_share',
+           'fit_error_model', 'fit_errors', 'error_table', 'error_model', 'tolerance_of', 'ConfidenceLine',
+           'confidence_line', 'MetricInterval', 'metric_interval', 'paired_differences', 'Difference', 'leg_difference',
+           'CurveError', 'curve_errors', 'curve_error', 'is_shown_elsewhere']
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310004
 import json
@@ -79,8 +79,9 @@ def error_group(
     view = "end" if conditions.is_view_missing else view_of(conditions.view_deg)
     if view == "joints":
         return ErrorGroup(view, 60, "feet")
-    rate = 30 if conditions.fps < SLOW_HZ else 60
-    return ErrorGroup(view, rate, "feet" if conditions.foot_points else "no feet")
+    if not conditions.foot_points:
+        return ErrorGroup(view, 60, "no feet")  # one group for all rates
+    return ErrorGroup(view, 30 if conditions.fps < SLOW_HZ else 60, "feet")
 
 
 def leg_of(
@@ -246,9 +247,17 @@ def error_model(
     leg: str,  # What `leg_of` gives
     group: ErrorGroup,
 ) -> ErrorModel | None:  # None where the errors are not known
-    "The errors of a metric; where a leg has none of its own, those of both together"
+    """The errors of a metric
+
+    Where a leg has none of its own, those of both together; where a group of lifted poses has none,
+    those of the group with the largest.
+    """
     table = error_table()
-    return table.get((metric, leg, group)) or table.get((metric, "both", group))
+    own = table.get((metric, leg, group)) or table.get((metric, "both", group))
+    if own or group.view == "joints":
+        return own
+    others = [m for (name, _, g), m in table.items() if name == metric and g.view != "joints"]
+    return max(others, key=lambda m: m.interval(1).half_width, default=None)
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310022
 TOLERANCES = {  # of a unit, in it; of relative errors as a share
@@ -306,9 +315,12 @@ class MetricInterval(NamedTuple):
     repeat_sd: float  # Of the value in other clips of the same runner, in its unit
     useful: bool  # Whether the interval is narrow enough to be given
     costs: dict[str, float]  # What widens it: to what share the interval would shrink without
+    remedies: dict[str, float]  # Those without which it would be narrow enough
 
 
-UNKNOWN = MetricInterval(np.nan, np.nan, np.nan, np.nan, True, {})
+UNKNOWN = MetricInterval(np.nan, np.nan, np.nan, np.nan, True, {}, {})
+BELT_SD = 0.02  # of a speed that was given, share: judgement
+SPEEDS = {"speed", "pace", "relative_speed"}
 
 
 def _stature_variance(metric: Metric, value: float, conditions: Conditions) -> float:
@@ -354,6 +366,8 @@ def metric_interval(
     model = error_model(metric.name, leg, group)
     if model is None or not np.isfinite(value):
         return UNKNOWN
+    if conditions.speed_given and metric.name in SPEEDS:
+        model = ErrorModel(0.0, BELT_SD, 0.0, 0.0, model.people, model.clips)
     more = _stature_variance(metric, value, conditions)
     error = model.interval(n, more)
     costs = _costs(metric, leg, n, group, error.half_width, more)
@@ -365,13 +379,16 @@ def metric_interval(
     else:
         bounds = value - high, value - low
     tolerance = tolerance_of(metric)
+    widest = USELESS * tolerance
+    costs = {name: round(share, 3) for name, share in costs.items() if share < 1}
     return MetricInterval(
         float(min(bounds[0], value)),
         float(max(bounds[1], value)),
         confidence_line().at(error.within(tolerance)),
         model.repeat_sd(n) * (value if is_relative(metric) else 1.0),
-        error.half_width <= USELESS * tolerance,
-        {name: round(share, 3) for name, share in costs.items() if share < 1},
+        error.half_width <= widest,
+        costs,
+        {name: share for name, share in costs.items() if share * error.half_width <= widest},
     )
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310024

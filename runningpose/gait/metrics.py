@@ -26,7 +26,13 @@ from runningpose.gait.conditions import (
     scatter_factor,
 )
 from .events import gait_events
-from .intervals import Difference, is_relative, leg_difference, metric_interval
+from runningpose.gait.intervals import (
+    UNKNOWN,
+    Difference,
+    is_relative,
+    leg_difference,
+    metric_interval,
+)
 from .norms import norm_of, value_source
 from .over_time import over_time
 from runningpose.gait.reasons import (
@@ -156,9 +162,11 @@ def metric_row(
     value = mean_of_sides(metric, kept)
     widening = widening_of(metric, values, conditions, scene.has_bands)
     interval = metric_interval(metric, side, value, n, conditions, widening)
+    if not scene.runs:
+        interval = UNKNOWN
     reason = impossible_reason(metric, value, scene.gait)
     if not reason and not interval.useful and not give_all:
-        reason = useless_reason(interval.costs)
+        reason = useless_reason(interval.remedies or interval.costs)
     sd = measured.std() if measured.notna().sum() > 1 else np.nan
     row = MetricRow(
         metric.name,

@@ -283,18 +283,25 @@ def withhold_times(
     metrics = metrics.copy()
     pairs = zip(metrics.metric, metrics.unit, strict=True)
     rows = np.array([needs_time(name, unit) for name, unit in pairs], bool)
-    numbers = [c for c in ("value", "low", "high", "sd") if c in metrics]
+    numbers = [c for c in ("value", "low", "high", "sd", "repeat_sd") if c in metrics]
     metrics.loc[rows, numbers] = np.nan
     metrics.loc[rows, "confidence"] = 0.0
     metrics.loc[rows, "reason"] = sentence(DOUBT)
     reasons = dict(metrics.attrs.get("reasons", {}))
     for name, side in zip(metrics.metric[rows], metrics.side[rows], strict=True):
         key = f"{name} {side}"
-        given = {k: v for k, v in reasons.get(key, {}).items() if k != "not given"}
-        reasons[key] = given | {DOUBT: 0.0}
+        reasons[key] = reasons.get(key, {}) | {DOUBT: 0.0}
     segments = given_segments(metrics.attrs.get("segments", []), metrics)
     segments = [segment | dict(gait="") for segment in segments]
-    metrics.attrs = metrics.attrs | dict(reasons=reasons, gait="", segments=segments, over_time={})
+    wrong = set(metrics.metric[rows])
+    differences = metrics.attrs.get("differences", {})
+    metrics.attrs = metrics.attrs | dict(
+        reasons=reasons,
+        gait="",
+        segments=segments,
+        over_time={},
+        differences={name: d for name, d in differences.items() if name not in wrong},
+    )
     return metrics
 
 

@@ -97,6 +97,7 @@ def findings(
         | {name: attrs[name] for name in POSE_FACTS if name in attrs},
         segments=estimate.metrics.attrs.get("segments", []),
         over_time=estimate.metrics.attrs.get("over_time", {}),
+        differences=estimate.metrics.attrs.get("differences", {}),
         not_given=not_given(estimate.metrics),
         angles_not_given=estimate.angles.attrs.get("not_given", {}),
     )

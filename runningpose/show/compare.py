@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Result', 'ROW_SIDES', 'COLUMNS', 'TWO_SIDED_95', 'SVG_WIDTH', 'SVG_HEIGHT', 'LEAST_RANGE_DEG', 'RUN_DASHES',
            'RUN_COLOURS', 'MAX_FPS', 'LEAST_COMMON_S', 'BACKGROUND', 'load_result', 'welch_margin', 'repeat_sd',
-           'compare_metrics', 'Sides', 'one_side', 'sides_as_runs', 'curve_line', 'curve_svg', 'comparison_row',
-           'describe', 'about_html', 'curves_html', 'warnings_html', 'write_comparison', 'first_strike', 'AlignedVideo',
-           'compare_videos']
+           'compare_metrics', 'Sides', 'leg_sd', 'one_side', 'sides_as_runs', 'curve_line', 'curve_svg',
+           'comparison_row', 'describe', 'about_html', 'curves_html', 'warnings_html', 'write_comparison',
+           'first_strike', 'AlignedVideo', 'compare_videos']
 
 # %% ../../nbs/show/588_compare.ipynb #4342b273
 from collections.abc import Callable
@@ -122,11 +122,13 @@ TWO_SIDED_95 = 1.96  # standard deviations of a normal distribution
 
 def repeat_sd(
     both: pd.DataFrame,  # Metrics of two runs side by side, with suffixes _a and _b
-) -> pd.Series:  # 0 where it is not known, as in results of older versions
+) -> pd.Series:  # NaN where it is not known, as in results of older versions
     "Standard deviation of the difference of one runner's values in two clips"
-    names = [name for name in ("repeat_sd_a", "repeat_sd_b") if name in both]
-    known = [pd.to_numeric(both[name], errors="coerce").fillna(0) for name in names]
-    return sum((sd**2 for sd in known), pd.Series(0.0, both.index)) ** 0.5
+    columns = [both[name] for name in ("repeat_sd_a", "repeat_sd_b") if name in both]
+    if len(columns) < 2:
+        return pd.Series(np.nan, both.index)
+    a, b = (pd.to_numeric(column, errors="coerce") for column in columns)
+    return (a**2 + b**2) ** 0.5
 
 
 def compare_metrics(
@@ -138,13 +140,14 @@ def compare_metrics(
 
     The difference is b minus a; margin is half of its 95 % interval, from the spread between steps
     and from what the same runner's value differs between clips; clear tells whether the interval
-    excludes zero; confidence is the lower of both.
+    excludes zero, where both parts are known; confidence is the lower of both.
     """
     both = a.merge(b, on=["metric", "side"], suffixes=("_a", "_b"), sort=False)
     both = both[both.value_a.notna() | both.value_b.notna()].reset_index(drop=True)
     difference = both.value_b - both.value_a
     steps = welch_margin(both.sd_a, both.n_a, both.sd_b, both.n_b)
-    margin = (steps**2 + (TWO_SIDED_95 * repeat_sd(both)) ** 2) ** 0.5
+    between_clips = repeat_sd(both)
+    margin = (steps**2 + (TWO_SIDED_95 * between_clips.fillna(0)) ** 2) ** 0.5
     return pd.DataFrame(
         dict(
             metric=both.metric,
@@ -154,7 +157,7 @@ def compare_metrics(
             b=both.value_b,
             difference=difference,
             margin=margin,
-            clear=difference.abs() > margin,
+            clear=(difference.abs() > margin) & between_clips.notna(),
             confidence=both[["confidence_a", "confidence_b"]].min(axis=1),
         )
     )
@@ -167,6 +170,24 @@ class Sides(NamedTuple):
     left: Result
 
 
+def leg_sd(
+    result: Result,  # What `load_result` gives
+) -> dict[str, float]:  # By metric, in its unit
+    """Standard deviation of one leg's value that gives the difference of both its margin
+
+    The 95 % interval of the difference knows that one leg was nearer to the camera; what it is
+    off the difference itself counts as margin.
+    """
+    sides = result["metrics"].pivot(index="metric", columns="side", values="value")
+    found = {}
+    for name, known in result["run"].get("differences", {}).items():
+        if name in sides.index and {"left", "right"} <= set(sides):
+            difference = sides.left[name] - sides.right[name]
+            margin = max(abs(known[bound] - difference) for bound in ("low", "high"))
+            found[name] = margin / TWO_SIDED_95 / 2**0.5
+    return found
+
+
 def one_side(
     result: Result,  # What `load_result` gives
     side: str,  # 'left' or 'right'
@@ -176,9 +197,10 @@ def one_side(
     def rows_of_side(table):
         return table[table.side == side].assign(side="both")
 
+    metrics = rows_of_side(result["metrics"])
     return result | dict(
         name=f"{result['name']}, {side}",
-        metrics=rows_of_side(result["metrics"]),
+        metrics=metrics.assign(repeat_sd=metrics.metric.map(leg_sd(result))),
         cycles=rows_of_side(result["cycles"]),
     )
 

@@ -36,6 +36,7 @@ from runningpose.show.tables import (
     events_table,
     fill_template,
     format_number,
+    interval_text,
     made_table,
     metrics_table,
     steps_table,
@@ -259,7 +260,9 @@ def key_facts(
         rows = metrics[(metrics.metric == name) & numeric]
         if len(rows):
             value = format_number(float(rows.value.iloc[0]))
-            facts[name.capitalize()] = f"{value} {rows.unit.iloc[0]}"
+            interval = interval_text(rows.iloc[0])
+            interval = f" ({interval})" if interval else ""
+            facts[name.capitalize()] = f"{value} {rows.unit.iloc[0]}{interval}"
     return facts
 
 # %% ../../nbs/show/585_report.ipynb #64ebf609

@@ -235,6 +235,11 @@ def as_double_support(
     "The negative flight time of a walk as double support time"
     flight = metrics.metric == "flight_time"
     turned = metrics.assign(value=metrics.value.where(~flight, -metrics.value))
+    if {"low", "high"} <= set(metrics):
+        low, high = -metrics.high, -metrics.low
+        turned = turned.assign(
+            low=metrics.low.where(~flight, low), high=metrics.high.where(~flight, high)
+        )
     turned.attrs = metrics.attrs
     return turned.replace({"metric": {"flight_time": "double_support_time"}})
 
@@ -279,7 +284,8 @@ def metrics_notes(
     )
     return f"""<p class="small">Value ± standard deviation between steps or strides. Below it,
         bold: in nine of ten runners the true value lies in this interval (measured on people whose
-        joints were known; see run.json for what widens it); n is how many steps were measured.
+        joints were known; see run.json for what widens it; not known for walks and sprints); n is
+        how many steps were measured.
         A value that is more likely wrong than right by its tolerance is printed pale, with what
         widens its interval most. L − R has a 95 % interval; a difference that equal legs would show
         as well is called too small to tell.
