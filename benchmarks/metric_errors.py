@@ -49,9 +49,7 @@ from runningpose.training.motions import MODEL_FPS
 SHORTEST_S, LONGEST_S = 2.0, 8.0  # of a window
 SLOW_SHARE, NO_FEET_SHARE = 0.35, 0.25  # of the views at 30 frames/s, and without foot points
 UNSTEADY = ("Tindra", "cmu_127", "cmu_49", "biomac_trial0100", "biomac_trial0122")  # starts, turns
-ERROR_COLUMNS = (
-    "person clip view_deg view rate points metric side leg n value truth error events".split()
-)
+ERROR_COLUMNS = "person clip view_deg view rate points metric side leg n value truth error".split()
 CURVE_COLUMNS = "person clip view rate points angle leg mean sd true_sd r".split()
 MASS_KG = 70.0  # of everybody: no error depends on it
 MOVED_M = 0.05  # how far points that were not measured are moved to find what depends on them
@@ -76,12 +74,12 @@ class Truth(NamedTuple):
 class Errors(NamedTuple):
     "The errors of one clip"
 
-    metrics: list  # Rows of ERROR_COLUMNS; events: their mean confidence
+    metrics: list  # Rows of ERROR_COLUMNS
     curves: list  # Rows of CURVE_COLUMNS
 
 
 def truth_of(world, plates=None):
-    "Metrics and angles of exact joints in world axes"
+    "Metrics and angles of exact joints in world axes, and our events of them"
     events = gait_events(world)
     if plates is not None and len(plates):
         measured = plates.assign(confidence=1.0)
@@ -127,20 +125,19 @@ def without_guesses(truth, moved, absolute):
     return Truth(truth.metrics[same], truth.angles[columns])
 
 
-def compared(found, truth, facts, near_side=None, group=None):
+def compared(found, truth, facts, group=None):
     "Errors of the metrics and angles of one clip"
-    conditions = conditions_of(found.pose3d, 1.0)
+    conditions = conditions_of(found.pose3d)
     group = group or error_group(conditions)
-    near_side = near_side or conditions.near_side
+    near_side = conditions.near_side
     angles = joint_angles(found.pose3d)
     metrics = gait_metrics(found.pose3d, found.events, angles, give_all=True)
-    sure = found.events.confidence.mean()
     rows, curves = [], []
     for row in metrics.itertuples():
         true = truth.metrics.get((row.metric, row.side), np.nan)
         leg = leg_of(row.side, near_side, group.view)
         error = error_of(CATALOGUE[row.metric], row.value, true)
-        numbers = row.n, row.value, true, error, sure
+        numbers = row.n, row.value, true, error
         rows.append((*facts, conditions.view_deg, *group, row.metric, row.side, leg, *numbers))
     for column in truth.angles.columns.intersection(angles.columns):
         true = np.interp(angles.index, truth.angles.index, truth.angles[column])
@@ -205,7 +202,7 @@ def one_view(motion, clip, xyz, camera, every, lacks, rng, plates):
     fps = MODEL_FPS / every
     seen = virtual_keypoints(xyz[::every], camera, lacks, "measured", rng, fps)
     found = estimate(clean(seen.keypoints), height, checkpoint=lifter, raw=True, mass=MASS_KG)
-    group = error_group(conditions_of(found.pose3d, 1.0))
+    group = error_group(conditions_of(found.pose3d))
     group = group._replace(points="no feet" if lacks == "coco_17" else "feet")
     errors = compared(found, truth, (motion.subject, clip), group=group)
     if plates is not None and every == 1:

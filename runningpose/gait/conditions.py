@@ -22,7 +22,6 @@ class Conditions:
     "What a clip offers to its metrics"
 
     fps: float  # Hz
-    events: float  # Mean confidence of the events, 0..1
     coverage: float  # Share of frames in which the points of the legs are known
     guessed: float  # Share of the legs' points that were filled in
     view_deg: float | None  # Between sight and run: 0 from front or back; None without a camera
@@ -50,7 +49,6 @@ def is_assumed(pose3d: xr.Dataset, attribute: str) -> bool:
 
 def conditions_of(
     pose3d: xr.Dataset,  # 3D poses, m
-    event_confidence: float,  # Mean confidence of the events, 0..1
 ) -> Conditions:
     "The conditions of a clip, from what the stages before left in the attributes"
     attrs = pose3d.attrs
@@ -61,7 +59,6 @@ def conditions_of(
     view = attrs.get("view_deg")
     return Conditions(
         fps=attrs["fps"],
-        events=event_confidence,
         coverage=float(known.all(["space", "keypoint"]).mean()),
         guessed=min(1.0, filled),
         view_deg=view,

@@ -86,7 +86,7 @@ def view_gaps(
     columns: list[str],
 ) -> Iterator[AngleGap]:
     "Angles that the view or the keypoints of a segment do not show"
-    conditions = conditions_of(part, 1.0)
+    conditions = conditions_of(part)
     start, end = (float(t) for t in part.time.values[[0, -1]])
     for column in columns:
         angle, side = angle_of(column), side_of(column).replace("centre", "both")

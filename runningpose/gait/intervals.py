@@ -268,8 +268,8 @@ TOLERANCES = {  # of a unit, in it; of relative errors as a share
     "deg/s": 60.0,
     "relative": 0.05,
 }
-USELESS = 3.0  # tolerances to either side, beyond which a value is not given
-STATURE_SD = 0.055  # between adults, share: NHANES 2015-2018, women and men together
+USELESS = 3.0  # tolerances to either side, beyond which a value is not given: a choice
+STATURE_SD = 0.055  # between adults, women and men together, share: a choice
 
 
 def tolerance_of(
@@ -440,7 +440,7 @@ def leg_difference(
     return Difference(low, high, bool(low > 0 or high < 0))
 
 # %% ../../nbs/gait/493_intervals.ipynb #49310026
-LEAST_CURVE_R = 0.7  # correlation with the true angle, median over people
+LEAST_CURVE_R = 0.7  # correlation with the true angle, median over people; all three are choices
 WIDEST_CURVE_DEG = 10.0  # typical error over a clip, degrees
 NOISIEST_CURVE = 0.8  # spread of the error over a clip against that of the angle, median
 

@@ -92,7 +92,7 @@ class Scene(NamedTuple):
         return (self.gait or "run") == "run"
 
 
-MOVING_CAMERA = 4.0  # on rendered clips that pan: error of the oscillation over that of others
+MOVING_CAMERA = 4.0  # a choice: oscillation errs several times as much on rendered clips that pan
 
 
 def widening_of(
@@ -235,8 +235,7 @@ def scene_of(
     main = int(used.contacts.idxmax())
     part = stretches_of(pose3d, events)[main]
     steps = steps[steps.segment.isin(used.segment)]
-    confidence = float(events.confidence.mean()) if len(events) else 0.0
-    conditions = conditions_of(part.pose3d, confidence)
+    conditions = conditions_of(part.pose3d)
     if used.near_side.nunique(dropna=False) > 1:  # there and back: each leg was the nearer one
         conditions = replace(conditions, near_side=None)
     flight = steps.flight_time.dropna()

@@ -89,6 +89,16 @@ def _check_percents(table: pd.DataFrame) -> None:
         raise ValueError("the percents of a stride are not complete")
 
 
+def _are_intervals(differences: object) -> bool:
+    "Whether the record says of each metric how the legs differ, as numbers"
+    if not isinstance(differences, dict):
+        return False
+    return all(
+        isinstance(d, dict) and all(isinstance(d.get(b), int | float) for b in ("low", "high"))
+        for d in differences.values()
+    )
+
+
 def _result_record(file: Path) -> dict[str, Any]:
     "The record of a run"
     record = read_json(file)
@@ -99,6 +109,8 @@ def _result_record(file: Path) -> dict[str, Any]:
         raise FormatError(f"{file} holds no record of a run")
     if not isinstance(facts.get("view_deg", 0), int | float):
         raise FormatError(f"{file}: view_deg is no number")
+    if not _are_intervals(record.get("differences", {})):
+        raise FormatError(f"{file}: differences are no intervals")
     return record  # type: ignore[no-any-return]
 
 # %% ../../nbs/show/588_compare.ipynb #98e18dd3

@@ -420,9 +420,9 @@ def metrics_table(
         else "no norm at this speed."
     )
     source = attrs.get("norm_source") or unnamed
-    comparison, penalties = symmetry(metrics), attrs.get("reasons", {})
+    comparison, costs = symmetry(metrics), attrs.get("reasons", {})
     rows = [
-        MetricCells(str(name), metric_table_row(str(name), own, comparison, penalties))
+        MetricCells(str(name), metric_table_row(str(name), own, comparison, costs))
         for name, own in metrics.groupby("metric", sort=False)
     ]
     tables = grouped_tables(METRIC_HEAD, rows) + over_time_list(metrics)
